@@ -53,6 +53,7 @@ class ChatProgram:
         self._work: Deferred[None] | None = None
         self._interrupted = False
         self._logged_in = False
+        self._first_start = False
         self._status = ExitStatus.DONE
 
     async def run(self) -> ExitStatus:
@@ -97,6 +98,8 @@ class ChatProgram:
             self._remember_server()
             controller.transfers.resume_unfinished()
             await self._join_first_room(controller)
+            if self._first_start and self._screen.first_hint:
+                self._screen.notify(self._screen.first_hint)
             if self._screen.shows_all_rooms and controller.session.state.registered:
                 await controller.session.rooms.join_kept()
                 self._screen.show_rooms()
@@ -136,6 +139,7 @@ class ChatProgram:
             self._screen.refuse(refusal)
             self._settings = None
             return ()
+        self._first_start = not servers
         if self._options.ask:
             return servers
         recalled = fill_in(self._options, servers)

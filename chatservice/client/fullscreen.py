@@ -43,28 +43,35 @@ _MOUSE_EVENT = re.compile(r"\x1b\[<(\d{1,3});(\d{1,4});(\d{1,4})([Mm])")
 _WHEEL = {64: 3, 65: -3}
 """Rows up for each button of the wheel."""
 
-_GO_HELP = "/go #N, /go TIME, /go mention, /go back - shows another part of the room's talk"
+_GO_HELP = (
+    "/go #N, /go ROOM #N, /go TIME, /go unread, /go mention, /go back - shows another part of the "
+    "talk"
+)
 
 _SELECTING = "r reply, e edit, + react, c copy, o open, p plain text, x erase, g go; Esc ends"
 """The keys that are told below the line of input while a message is selected."""
 
 KEY_HELP = (
     *lineeditor.KEY_HELP,
-    "PgUp, PgDn and the wheel scroll; Alt+Home and Alt+End show the oldest and the newest",
-    "Alt+Up and Alt+Down go to the previous and the next room, too; Alt+L changes the lists",
-    "Alt+S selects a message: Up and Down select others, Esc ends that; r replies to it, e edits "
-    "it, + reacts to it, c copies it, p shows it alone, o opens its link or fetches its file, x "
-    "erases it, g goes to the message that it replies to",
-    "Up on an empty line edits your last message; Up again brings back earlier lines",
-    "Alt+M goes to the last message that names you, Ctrl+O back; /go goes to a position or a time",
+    "PgUp, PgDn, the wheel: scroll",
+    "Alt+Home, Alt+End: oldest, newest",
+    "Alt+Up, Alt+Down: previous, next room",
+    "Alt+L: other lists beside the talk",
+    "Alt+S, or a click: select a message",
+    "Alt+M: your last mention",
+    "Alt+U: where the unread talk begins",
+    "Ctrl+O: back; /go: to #N, or a time",
+    "Up on an empty line: edit your last",
 )
-"""The lines of `/help keys`."""
+"""The lines of `/help keys`: 24 rows of forty columns show them all. Those for a selected message
+are shown while one is selected."""
 
 
 class FullScreen(TerminalScreen):
     """A `TerminalScreen` with a view for each room. It shows the view of the current one."""
 
     shows_all_rooms = True
+    first_hint = "PgUp scrolls, Alt+S selects a message; /help keys lists the keys."
     key_help = KEY_HELP
 
     def __init__(self, reactor: Any, chosen: ChosenPreferences) -> None:
@@ -143,6 +150,9 @@ class FullScreen(TerminalScreen):
         for (position, entry), log in zip(it.entries, it.logs, strict=True):
             incoming, named = Incoming(entry, log, position), it.room == ALL_ROOMS
             self._add(partial(self._renderer.replayed, incoming, named))
+        if isinstance(it, replies.SearchMatches) and it.room != INBOX:
+            place = "ROOM " if it.room == ALL_ROOMS else f"{it.room} " * (it.room != self._here())
+            self.notify(f"/go {place}#N shows one in its place; Ctrl+O comes back.")
 
     def show_switch(self, unread: Unread) -> None:
         """Show the view of the new current room, with a mark where the unread entries begin."""
@@ -299,6 +309,7 @@ class FullScreen(TerminalScreen):
             "escape l": lambda event: self._next_lists(),
             "escape s": lambda event: self._select(0),
             "escape m": lambda event: self._views.go_to_mention(),
+            "escape u": lambda event: self._views.go_to_unread(),
             "c-o": lambda event: self._views.go_back(self._switch),
             "c-l": lambda event: self._repaint(),
             "c-z": lambda event: run_in_terminal(self._stop),
@@ -453,22 +464,36 @@ class FullScreen(TerminalScreen):
 
     def _go(self, where: str) -> None:
         """Show another part of the talk. Raises `Refusal`."""
-        number = where.removeprefix("#")
+        elsewhere = _POSITION.fullmatch(where)
         if where == "mention":
             self._views.go_to_mention()
+        elif where == "unread":
+            self._views.go_to_unread()
         elif where == "back":
             self._views.go_back(self._switch)
-        elif number.isascii() and number.isdecimal() and len(number) < 19:
-            self._views.go_to(int(number))
+        elif elsewhere is not None:
+            self._go_to_room(elsewhere[1], int(elsewhere[2]))
         else:
             moment = parsed_time(where, datetime.now())
             if moment is None:
                 raise Refusal(
                     Code.BAD_ARGUMENT,
-                    "Go where? Type #N, a time (14:30), a day (2026-11-20), mention or back.",
+                    "Go where? Type #N, ROOM #N, a time (14:30), a day (2026-11-20), unread, "
+                    "mention or back.",
                 )
             self._views.go_to_time(moment)
 
+    def _go_to_room(self, room: str | None, position: int) -> None:
+        """Show an entry of a joined room; None stands for the shown one. Raises `Refusal`."""
+        found = self._session.state.find(room or self._here()) if self._session else None
+        if found is None:
+            raise Refusal(Code.NOT_IN_ROOM, "You are not in that room; join it, and try again.")
+        self._views.go_to(position, found.room, self._switch)
+
+
+_POSITION = re.compile(r"(?:(.+?) ?#|#?)([0-9]{1,18})")
+"""A position, and before it perhaps the name of a room. Without a room, it needs no `#`."""
+
 
 def _go_words(words: list[str]) -> tuple[str, ...]:
-    return () if words else ("mention", "back", "today", "yesterday")
+    return () if words else ("unread", "mention", "back", "today", "yesterday")

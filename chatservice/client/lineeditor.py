@@ -42,17 +42,18 @@ from chatservice.client.system import write_atomically
 from chatservice.client.wrapping import Fragments, width, wrapped
 
 KEY_HELP = (
-    "Enter sends the line, Alt+Enter begins another line in the same message",
-    "Tab completes commands, users, rooms, files and paths; again, it goes through them",
-    "Up and Down bring back earlier lines; Ctrl+R searches in them",
-    "Ctrl+N and Ctrl+P go to the next and the previous room; Alt+1 to Alt+9 to the first nine",
-    "Alt+A goes to the next room with unread talk",
-    "Ctrl+A, Ctrl+E, Ctrl+W, Ctrl+U, Ctrl+K, Ctrl+Y edit the line as in a shell",
-    "Ctrl+L clears the screen; Ctrl+Z gives the terminal back to the shell, until fg",
-    "Ctrl+C cancels a question for a password; else it leaves at once",
-    "Ctrl+D on an empty line leaves at once, too",
+    "Enter sends; Alt+Enter: another line",
+    "Tab completes; again: the next match",
+    "Up, Down: earlier lines; Ctrl+R: find",
+    "Ctrl+N, Ctrl+P: next, previous room",
+    "Alt+1 to Alt+9: the first nine rooms",
+    "Alt+A: the next room with unread talk",
+    "Ctrl+A, E, W, U, K, Y: as in a shell",
+    "Ctrl+L: clear; Ctrl+Z: shell, until fg",
+    "Ctrl+C leaves, or ends a question",
+    "Ctrl+D on an empty line leaves",
 )
-"""The lines of `/help keys`."""
+"""The lines of `/help keys`, for forty columns."""
 
 KeyAction = Callable[[KeyPressEvent], object]
 

@@ -363,11 +363,9 @@ class RowRenderer:
         for row in zip_longest(*columns, fillvalue=""):
             rows += [("", "".join(f"{word:{self._columns() // across}}" for word in row).rstrip())]
             rows.append(("", "\n"))
-        more = "* /help COMMAND explains one of them"
-        keys = "; /help keys tells which keys there are."
-        if len(more + keys) < self._columns():
-            more += keys
-        return rows + self.lines(more.encode() + b"\n")
+        more, keys = "* /help COMMAND explains one of them", "/help keys lists the keys."
+        between = "; " if len(more + keys) + 2 < self._columns() else "\n* "
+        return rows + self.lines(f"{more}{between}{keys}\n".encode())
 
     # -- rows ------------------------------------------------------------------------------------
 

@@ -29,10 +29,12 @@ class Screen:
     write_error: the reason why nothing can be shown any more, else None.
     key_help: the lines of `/help keys`.
     own_commands: the commands that the front end has of its own, by name.
+    first_hint: a sentence for those who start the program for the first time, or empty.
     shows_all_rooms: entries of all joined rooms are shown as they come, each in its own view.
     """
 
     shows_all_rooms = False
+    first_hint = ""
     own_commands: dict[str, OwnCommand] = {}
     interactive: bool
     can_ask: bool

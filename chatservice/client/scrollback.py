@@ -81,6 +81,7 @@ class Scrollback:
     at_end: the newest entry of the log is in the window.
     has_older: the log may have entries before the window.
     selected: the serial number of the selected item, or None.
+    sought: the serial number of the item that is to be in the middle of the view, or None.
     unread_from: the serial number of the first unread item, or None.
     """
 
@@ -90,6 +91,7 @@ class Scrollback:
         self.at_end = True
         self.has_older = True
         self.selected: int | None = None
+        self.sought: int | None = None
         self.unread_from: int | None = None
         self.kept = ITEMS_KEPT
         self._first, self._next = 0, 0
@@ -337,6 +339,14 @@ class Scrollback:
             self.scroll(-(height - min(rows(at), height)), height, rows)
         else:
             self._set_bottom(at, rows(at) - 1, rows)
+
+    def show_sought(self, height: int, rows: RowCount) -> None:
+        """Show the item that is sought in the middle of the view, if there is one."""
+        at = self.index(self.sought) if self.sought is not None else None
+        if at is not None:
+            self.place = Place(self.items[at].serial)
+            self.scroll(-max((height - rows(at)) // 2, 0), height, rows)
+        self.sought = None
 
     @property
     def items_below(self) -> int:

@@ -175,8 +175,10 @@ class TabCompleter(Completer):
             case WordKind.COMMAND | WordKind.HELP_TOPIC:
                 own = {*OWN_TOPICS, *TOPICS, ALL} if target.kind is WordKind.HELP_TOPIC else set()
                 own |= set(self.own)
-                rows = [name for name, row in COMMANDS.items() if row.formats & Format.TEXT]
-                return sorted({*rows, *own})
+                rows = {name for name, row in COMMANDS.items() if row.formats & Format.TEXT}
+                if not target.beginning:
+                    rows -= {*TOPICS["moderation"], *TOPICS["server"]}
+                return sorted(rows | own)
             case WordKind.CHOICE:
                 return list(target.choices)
         session = self.session

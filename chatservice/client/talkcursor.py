@@ -148,7 +148,7 @@ class TalkCursor:
         """Show the entry that the selected one replies to."""
         entry = self.entry
         if entry is not None and entry.about:
-            self._views.go_to(entry.about)
+            self._views.go_to(entry.about, self._views.shown, lambda room: None)
 
     def erase(self) -> None:
         """Begin the command that erases the entry; Enter runs it."""

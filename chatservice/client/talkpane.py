@@ -32,6 +32,7 @@ class TalkPane:
             self._columns = self._renderer.columns
             self._views.forget_drawn()
         talk = self._views.current.talk
+        talk.show_sought(height, self.row_count)
         more = bool(talk.place is not None or not talk.at_end)
         self.height = height = max(height - more, 0)
         lines = talk.lines(height, self.row_count)

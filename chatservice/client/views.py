@@ -138,26 +138,36 @@ class Views:
         """Ask for the entries before those of the shown view."""
         talk = self.current.talk
         if talk.has_older:
-            self._load(lambda page: talk.add_older(page), before=talk.first_position or None)
+            first = talk.first_position
+            self._load(talk.add_older, lambda: talk.first_position, before=first or None)
 
     def load_newer(self) -> None:
         """Ask for the entries behind those of the shown view."""
-        talk, room = self.current.talk, self.shown
-        self._load(lambda page: talk.add_newer(page, self._end(room)), after=talk.last_position)
+        talk, room, last = self.current.talk, self.shown, self.current.talk.last_position
+        add = lambda page: talk.add_newer(page, self._end(room))  # noqa: E731
+        self._load(add, lambda: talk.last_position, after=last)
 
     def _end(self, room: str) -> int:
         state = self.session.state.rooms.get(room) if self.session is not None else None
         return state.position if state is not None else 0
 
-    def _load(self, add: Callable[[Sequence[Incoming]], None], **where: Any) -> None:
-        """Ask for a page of the shown room's history, and add it."""
+    def _load(
+        self,
+        add: Callable[[Sequence[Incoming]], None],
+        edge: Callable[[], int],
+        **where: Any,
+    ) -> None:
+        """Ask for a page of the shown room's history. Add it, if the position at that `edge` of the
+        window is still the same: the user may have gone elsewhere."""
         view, room = self.current, self.shown
         if view.loading or self.session is None or room not in self.session.state.rooms:
             return
 
         async def load() -> None:
             try:
-                add(await self._page(room, **where))
+                page = await self._page(room, **where)
+                if edge() == was:
+                    add(page)
                 if view.unread_behind is not None:
                     view.talk.mark_unread_behind(view.unread_behind)
             except Refusal:  # one may not read it
@@ -166,7 +176,7 @@ class Views:
                 view.loading = False
             self._changed()
 
-        view.loading = True
+        view.loading, was = True, edge()
         _run(load())
 
     async def _page(self, room: str, limit: int = PAGE_ENTRIES, **where: Any) -> list[Incoming]:
@@ -178,10 +188,23 @@ class Views:
 
     # -- going elsewhere ------------------------------------------------------------------------
 
-    def go_to(self, position: int) -> None:
-        """Show and select the entry at a position of the shown room, or the next one."""
+    def go_to(self, position: int, room: str, switch: Callable[[str], None]) -> None:
+        """Show and select the entry at a position of a room, or the next one. `switch(room)` makes
+        another room current."""
         self._remember()
-        _run(self._go(self.current, self.shown, position))
+        if room != self.shown:
+            switch(room)
+        _run(self._select(self.of(room), room, position))
+
+    def go_to_unread(self) -> None:
+        """Show the first entry that was unread when the user turned to the room."""
+        behind = self.current.unread_behind
+        if behind is None:
+            sentence = "Nothing was unread when you came to this room."
+            self._refused(Refusal(Code.NO_SUCH_ENTRY, sentence))
+            return
+        self._remember()
+        _run(self._show(self.current, self.shown, behind + 1))
 
     def go_to_time(self, time: float) -> None:
         """Show and select the first entry of the shown room since a time (seconds since 1970)."""
@@ -195,41 +218,62 @@ class Views:
 
     def go_back(self, switch: Callable[[str], None]) -> None:
         """Show the place that the user left last. `switch(room)` makes another room current."""
+        joined = self.session.state.rooms if self.session is not None else {}
+        self._visited = [it for it in self._visited if it.room in joined]
         if not self._visited:
             return
         room, position = self._visited.pop()
         if room != self.shown:
             switch(room)
-        elif position:
-            _run(self._go(self.current, room, position))
-        else:
-            self.current.talk.to_end()
-            self.current.talk.selected = None
-            self._changed()
+        _run(self._return(self.of(room), room, position))
 
     def _remember(self) -> None:
         talk = self.current.talk
         at = talk.index(talk.place.serial) if talk.place is not None else None
-        position = talk.items[at].position if at is not None else 0
+        above = talk.items[: at + 1] if at is not None else []
+        position = next((it.position for it in reversed(above) if it.position), 0)
         self._visited = [*self._visited[-PLACES_KEPT:], Visited(self.shown, position)]
 
-    async def _go(self, view: View, room: str, position: int) -> None:
+    async def _reach(self, view: View, room: str, position: int) -> int | None:
+        """Have the entry at a position in a view, or the next one. Return its item's serial number;
+        None if there is none, and the user is told why."""
         talk = view.talk
         if position > self._end(room):
             sentence = f"There is no entry #{position} here yet."
             self._refused(Refusal(Code.NO_SUCH_ENTRY, sentence))
-            return
+            return None
         try:
             if talk.index_of(position) is None:
                 before = position + PAGE_ENTRIES // 2
                 talk.replace(await self._page(room, before=before), self._end(room))
                 view.drawn.clear()
+                if view.unread_behind is not None:
+                    talk.mark_unread_behind(view.unread_behind)
         except Refusal as refusal:
             self._refused(refusal)
-        found = next((it for it in talk.items if it.position >= position), None)
+        return next((it.serial for it in talk.items if it.position >= position), None)
+
+    async def _show(self, view: View, room: str, position: int) -> int | None:
+        """Show an entry in the middle of a view. Return its item's serial number, or None."""
+        found = await self._reach(view, room, position)
         if found is not None:
-            talk.selected = found.serial
-            talk.place = Place(found.serial)
+            view.talk.sought = found
+        self._changed()
+        return found
+
+    async def _select(self, view: View, room: str, position: int) -> None:
+        found = await self._show(view, room, position)
+        if found is not None:
+            view.talk.selected = found
+
+    async def _return(self, view: View, room: str, position: int) -> None:
+        """Show a place that the user has left: with an entry at the bottom, or the newest."""
+        found = await self._reach(view, room, position) if position else None
+        if found is None:
+            view.talk.to_end()
+        else:
+            view.talk.place = Place(found)
+        view.talk.selected = None
         self._changed()
 
     async def _go_to_time(self, view: View, room: str, time: int) -> None:
@@ -247,7 +291,7 @@ class Views:
         except Refusal as refusal:
             self._refused(refusal)
             return
-        await self._go(view, room, low + 1)
+        await self._select(view, room, low + 1)
 
     async def _go_to_mention(self, view: View, room: str) -> None:
         assert self.session is not None
@@ -262,7 +306,7 @@ class Views:
             self._refused(refusal)
             return
         if found.entries:
-            await self._go(view, room, found.entries[-1][0])
+            await self._select(view, room, found.entries[-1][0])
         else:
             self._refused(Refusal(Code.NO_SUCH_ENTRY, "No earlier message here names you."))
 
