@@ -1,7 +1,7 @@
 """The preferences of a user (`/set`): the look, the lists, and how to be told of something."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from chatservice.client.panes import LISTS
@@ -32,7 +32,20 @@ CHOICES: Mapping[str, Choice] = {
     "notify-command": Choice("a program that tells it, too; it gets a title and a text"),
     "hook": Choice("a program that gets all entries as lines of JSON"),
 }
-"""All preferences, by name."""
+"""All preferences with values of their own, by name."""
+
+COLOR = "color."
+"""The beginning of the names of preferences for the look of one part."""
+
+PARTS = (
+    *("time", "me", "mention", "named", "link", "mark", "unread", "here", "room", "title"),
+    *("selected", "border", "server", "refusal", "key", "prompt"),
+)
+"""The parts of the screen that have a look of their own, beside names: these have many."""
+
+_PART = Choice("such as #ffaf00 bold, red or reverse")
+
+_PART_HELP = f"the look of a part, {_PART.help} ({', '.join(PARTS)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +60,14 @@ class Preferences:
     notify: str = "none"
     notify_command: str = ""
     hook: str = ""
+    colors: Mapping[str, str] = field(default_factory=dict)
+    """The looks of parts, for those that were chosen."""
 
     def __post_init__(self) -> None:
-        for name, choice in CHOICES.items():
-            value = getattr(self, _field(name))
+        if not isinstance(self.colors, dict):
+            raise ValueError("colors is no object")
+        for name, choice in (*CHOICES.items(), *((COLOR + part, _PART) for part in self.colors)):
+            value = self.get(name)
             if not isinstance(value, str) or len(value) > VALUE_CHARACTERS:
                 raise ValueError(f"{name} is no text, or too long")
             if choice.values and value not in choice.values:
@@ -58,17 +75,24 @@ class Preferences:
 
     def get(self, name: str) -> str:
         """Return the value of the preference called `name`."""
-        return str(getattr(self, _field(name)))
+        if name.startswith(COLOR):
+            return self.colors.get(name.removeprefix(COLOR), "")
+        value: str = getattr(self, _field(name))
+        return value
 
     def changed(self, name: str, value: str) -> "Preferences":
         """Return preferences with another value. Raises `Refusal`."""
         known(name)
+        changed: dict[str, Any] = {_field(name): value}
+        if name.startswith(COLOR):
+            looks = {**self.colors, name.removeprefix(COLOR): value}
+            changed = {"colors": {part: look for part, look in looks.items() if look}}
         try:
-            return replace(self, **{_field(name): value})
+            return replace(self, **changed)
         except ValueError as error:
             raise Refusal(Code.BAD_ARGUMENT, f"{error}; choose one.") from None
 
-    def as_fields(self) -> dict[str, str]:
+    def as_fields(self) -> dict[str, Any]:
         """Return what differs from the usual values, for the settings file."""
         usual = Preferences()
         return {
@@ -78,10 +102,16 @@ class Preferences:
 
 def known(name: str) -> Choice:
     """Return the preference called `name`. Raises `Refusal`."""
+    if name.startswith(COLOR):
+        part = name.removeprefix(COLOR)
+        if part not in PARTS:
+            raise Refusal(
+                Code.BAD_ARGUMENT, f"There is no part {part or '-'}; there are {', '.join(PARTS)}."
+            )
+        return _PART
     if name not in CHOICES:
-        raise Refusal(
-            Code.BAD_ARGUMENT, f"There is no setting {name}; there are {', '.join(CHOICES)}."
-        )
+        there = ", ".join([*CHOICES, COLOR + "PART"])
+        raise Refusal(Code.BAD_ARGUMENT, f"There is no setting {name}; there are {there}.")
     return CHOICES[name]
 
 
@@ -94,18 +124,18 @@ def from_fields(given: Mapping[str, Any]) -> Preferences:
 
 def told(it: Preferences) -> list[str]:
     """Return the lines that list all preferences."""
-    return [_line(it, name) for name in CHOICES]
+    chosen = [_line(it, COLOR + part) for part in it.colors]
+    return [*(_line(it, name) for name in CHOICES), *chosen, f"{COLOR}PART -: {_PART_HELP}"]
 
 
 def _line(it: Preferences, name: str) -> str:
-    choice = CHOICES[name]
+    choice = known(name)
     values = f" ({', '.join(choice.values)})" if choice.values else ""
     return f"{name} {it.get(name) or '-'}: {choice.help}{values}"
 
 
 def told_one(it: Preferences, name: str) -> str:
     """Return the line about one preference. Raises `Refusal`."""
-    known(name)
     return _line(it, name)
 
 

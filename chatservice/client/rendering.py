@@ -3,7 +3,7 @@
 import curses
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import zip_longest
 from typing import NamedTuple
@@ -112,9 +112,20 @@ def name_style(name: str, depth: ColorDepth) -> str:
     return f"class:name class:name{zlib.crc32(names.key(name).encode()) % count}"
 
 
-def terminal_style(depth: ColorDepth, theme: str = "terminal") -> Style:
+def is_look(text: str) -> bool:
+    """Return whether a text is a style: colours and attributes, such as `#ffaf00 bold`."""
+    try:
+        return bool(Style([("part", text)]))
+    except ValueError:
+        return False
+
+
+def terminal_style(
+    depth: ColorDepth, theme: str = "terminal", looks: Mapping[str, str] | None = None
+) -> Style:
     """Return the styles for the classes of fragments, in the colours that there are. The themes
     `dark` and `light` need 256 colours; with fewer, and as `terminal`, they are the terminal's own.
+    The `looks` of parts win; what is no look is left out.
     """
     many = depth is ColorDepth.DEPTH_8_BIT
     grey, red = ("#767676", "#d70000") if many else ("ansibrightblack", "ansired")
@@ -136,6 +147,7 @@ def terminal_style(depth: ColorDepth, theme: str = "terminal") -> Style:
         wanted |= THEMES[theme].styles
         colours = THEMES[theme].names
     wanted |= {f"name{number}": colour for number, colour in enumerate(colours)}
+    wanted |= {part: look for part, look in (looks or {}).items() if is_look(look)}
     return Style.from_dict({name: how.strip() for name, how in wanted.items()})
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from prompt_toolkit.key_binding import KeyBindingsBase
-from prompt_toolkit.styles import DynamicStyle
+from prompt_toolkit.styles import BaseStyle, DynamicStyle
 from twisted.internet.defer import Deferred
 
 from chatservice import replies
@@ -22,7 +22,7 @@ from chatservice.client.lineeditor import InputHistory, KeyAction, LineEditor
 from chatservice.client.links import knows_osc
 from chatservice.client.notifications import CommandNotifier, notification
 from chatservice.client.owncommands import OwnCommand
-from chatservice.client.preferences import CHOICES
+from chatservice.client.preferences import CHOICES, COLOR, PARTS
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.screen import InputEnded, Screen
 from chatservice.client.settings import ChosenPreferences
@@ -56,7 +56,7 @@ class TerminalScreen(Screen):
         self._reactor = reactor
         self._chosen = chosen
         self._depth = rendering.colour_depth()
-        self._theme = rendering.terminal_style(self._depth, chosen.now.theme)
+        self._theme = self._chosen_style()
         self._style = DynamicStyle(lambda: self._theme)
         self._output = FrameOutput.from_stdout()
         self._notifier = CommandNotifier()
@@ -164,7 +164,17 @@ class TerminalScreen(Screen):
         except Refusal as refusal:
             self.refuse(refusal)
 
+    def _chosen_style(self) -> BaseStyle:
+        now = self._chosen.now
+        return rendering.terminal_style(self._depth, now.theme, now.colors)
+
     def _change(self, name: str, value: str) -> None:
+        if name.startswith(COLOR) and not rendering.is_look(value):
+            raise Refusal(
+                Code.BAD_ARGUMENT,
+                f"{value} is no look; type a colour (#ffaf00, red, bg:#303030), bold, "
+                "underline, italic or reverse, or several of them.",
+            )
         try:
             self._chosen.change(name, value)
         finally:
@@ -173,7 +183,7 @@ class TerminalScreen(Screen):
     def _apply(self) -> None:
         """Look, and tell, as the preferences say."""
         now = self._chosen.now
-        self._theme = rendering.terminal_style(self._depth, now.theme)
+        self._theme = self._chosen_style()
         self._renderer.time_format = now.time
         if now.hook != self._hooked:
             self._start_hook(now.hook)
@@ -327,7 +337,7 @@ _SET_HELP = "/set [NAME [VALUE]] - lists the settings of this client, shows one,
 def following_words(words: list[str]) -> tuple[str, ...]:
     """Return the words that may follow in a `/set`."""
     if not words:
-        return tuple(CHOICES)
+        return (*CHOICES, *(COLOR + part for part in PARTS))
     return CHOICES[words[0]].values if len(words) == 1 and words[0] in CHOICES else ()
 
 

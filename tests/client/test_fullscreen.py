@@ -401,6 +401,11 @@ def test_settings_change_the_look_and_stay(server, connect, terminal, arrive):
     assert client.style_of("bob", "bob: hello").split()[0] != "default"
     client.type("/set theme pink")
     client.see_in("theme is one of terminal, dark, light; choose one.")
+    client.type("/set color.server #ff0000 bold")
+    client.see_in("color.server #ff0000 bold:")
+    client.until(lambda it: it.style_of("*", "color.server #") == "ff0000 bold", "the colour")
+    client.type("/set color.server reddish")
+    client.see_in("reddish is no look; type a colour")
     client.type("/set colour red")
     client.see_in("There is no setting colour")
     client.type("/set hook /no/such/program")
@@ -411,6 +416,7 @@ def test_settings_change_the_look_and_stay(server, connect, terminal, arrive):
     again = arrive(again=client)
     bob.send("hello again")
     again.until(lambda it: "bob: hello again" in it.rows, "no time")
+    assert again.style_of("*", "You are in") == "ff0000 bold"
 
 
 def test_a_hook_gets_entries_as_lines_of_json(server, connect, arrive):
@@ -472,7 +478,7 @@ def test_edits_and_reactions_change_their_row(server, connect, arrive):
     bob.send("/unpin #2")
     client.until(shows("anna: mine", 'anna (to anna #2 "mine"): and more'), "no mark")
     client.press("\x15\x1b[A")  # Ctrl+U, Up
-    client.until(lambda it: it.bottom == "> /edit #3 and more", "the last message")
+    client.until(lambda it: it.bottom == "> /edit #5 and more", "the last message")
     client.press("!\r")
     client.see_in('anna (to anna #2 "mine", edited): and more!')
     assert not any(row.startswith("> /") for row in talk(client))

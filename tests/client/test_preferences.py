@@ -32,7 +32,7 @@ def test_only_what_differs_is_in_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "preferences", [3, [], {"theme": "pink"}, {"theme": 3}, {"hook": "x" * 2000}]
+    "preferences", [3, [], {"theme": "pink"}, {"theme": 3}, {"hook": "x" * 2000}, {"colors": "red"}]
 )
 def test_preferences_that_cannot_be_understood(tmp_path, preferences):
     """A sentence names the file, which stays as it is; servers are still known."""
@@ -50,7 +50,7 @@ def test_preferences_of_a_newer_version_are_left_out():
     assert from_fields({"theme": "dark", "taste": "sweet"}) == Preferences(theme="dark")
 
 
-@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize("name", [*CHOICES, "color.mention"])
 def test_each_preference_refuses_what_is_no_value(name):
     """The sentence names the values, or says that there are too many characters."""
     with pytest.raises(Refusal, match=name):
@@ -64,10 +64,19 @@ def test_an_unknown_preference():
         Preferences().changed("colour", "red")
 
 
+def test_the_look_of_a_part():
+    """It is chosen and taken away by itself, and listed while it is chosen."""
+    chosen = Preferences().changed("color.time", "red").changed("color.mention", "#ffaf00 bold")
+    assert any(line.startswith("color.mention #ffaf00 bold: ") for line in told(chosen))
+    assert chosen.changed("color.time", "").as_fields() == {"colors": {"mention": "#ffaf00 bold"}}
+    with pytest.raises(Refusal, match="There is no part taste; there are time"):
+        chosen.changed("color.taste", "red")
+
+
 def test_all_preferences_are_listed():
     """Each has its value, its help and its values."""
     lines = told(Preferences(lists="none"))
-    assert len(lines) == len(CHOICES)
+    assert len(lines) == len(CHOICES) + 1
     assert (
         f"lists none: lists beside the talk; auto: both on a wide terminal ({', '.join(LISTS)})"
         in lines
