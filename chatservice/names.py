@@ -46,8 +46,8 @@ author, so a message of newlines alone would grow a hundredfold."""
 LOBBY = "lobby"
 """The room in which everybody begins. Its folder is the top of SharedFiles."""
 
-OPERATOR = "operator"
-"""The user of the admin socket."""
+OPERATOR = OPERATOR_KEY = "operator"
+"""The user of the admin socket, whose name is its own key."""
 
 RESERVED = (OPERATOR, "server")
 """Names that speak for the server. Nobody can take them, nor names that look like them."""

@@ -227,7 +227,7 @@ class Accounts:
     async def _account(self, name: str) -> Account:
         key = names.key(names.user(name))
         account = await self._store.account(key)
-        if account is None or key == names.key(names.OPERATOR):
+        if account is None or key == names.OPERATOR_KEY:
             raise Refusal(
                 Code.NO_SUCH_USER, "{name} is not a registered name.", name=names.user(name)
             )

@@ -105,15 +105,16 @@ class Members:
     def kept_by(self, user: User, rooms: Mapping[int, Room]) -> list[Room]:
         """Return which of the `rooms`, by their numbers, a user keeps. Those that they may not come
         into any more are kept no longer."""
+        if user.kept is None:
+            return []
         found = []
-        address = user.sessions[-1].peer.address if user.sessions else ""
-        for number in sorted(user.kept.rooms) if user.kept is not None else ():
+        for number in sorted(user.kept.rooms):
             room = rooms.get(number)
             if room is None:
                 continue
             try:
                 if not room.has_user(user):
-                    self._rights.check_user_may_enter(user, address, room)
+                    self._rights.check_user_may_enter(user, room)
                 found.append(room)
             except Refusal:
                 self._drop_soon(user, number)

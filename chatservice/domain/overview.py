@@ -133,7 +133,7 @@ class Overview:
         }
         key: Callable[[AccountItem], str] = itemgetter(0)
         all_ = await self._engine.accounts.accounts()
-        behind, own = names.key(after), names.key(names.OPERATOR)
+        behind, own = names.key(after), names.OPERATOR_KEY
         following = (it for it in all_.items() if it[0] > behind and it[0] != own)
         found = _filtered(following, filter, kinds, key)
         page, more = _page(found, after, key, self._limits.listed)

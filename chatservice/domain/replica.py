@@ -108,7 +108,7 @@ class Replica:
     def _change_account(self, key: str, account: Account | None) -> None:
         if account is not None and account.operator:
             self._rights.operators.add(key)
-        elif key in self._rights.operators and key != names.key(names.OPERATOR):
+        elif key in self._rights.operators and key != names.OPERATOR_KEY:
             self._rights.operators.discard(key)
             self._users.rank_ended(key)
         if account is not None:

@@ -63,8 +63,10 @@ ROOM_RIGHTS = frozenset({Right.READ, Right.PRESENCE, Right.SPEAK, Right.MODERATE
 
 def rights_for(command: Command, args: Mapping[str, Any]) -> Collection[Right]:
     """Return the rights that a command needs with these arguments."""
-    further = command.needing_rights()
-    return (command.needs, *[it.needs for it in further if it.name in args])
+    needs: tuple[Right, ...] = (command.needs,)
+    if further := command.needing_rights():
+        needs += tuple(arg.needs for arg in further if arg.name in args)
+    return needs
 
 
 class Rights:
@@ -75,7 +77,7 @@ class Rights:
     """
 
     def __init__(self, now: Callable[[], int]) -> None:
-        self.operators = {names.key(names.OPERATOR)}
+        self.operators = {names.OPERATOR_KEY}
         self.tokens: dict[Session, str] = {}
         self.tickets = ValidTickets()
         self._now = now
@@ -146,7 +148,7 @@ class Rights:
             raise Refusal(Code.NOT_ALLOWED, "You are no longer an operator; nothing was done.")
 
     def _need_of_server(self, user: User, need: Right, command: Command) -> None:
-        local = user.key == names.key(names.OPERATOR)
+        local = user.key == names.OPERATOR_KEY
         if need is Right.ACCOUNT and not user.registered:
             told = "`{command}` is for registered names; `register` first."
         elif need is Right.ACCOUNT and local:
@@ -288,10 +290,10 @@ class Rights:
                 "Your token is for the room {only} only.",
                 only=session.only_room.name,
             )
-        self.check_user_may_enter(user, session.peer.address, room)
+        self.check_user_may_enter(user, room)
 
-    def check_user_may_enter(self, user: User, address: str, room: Room) -> None:
-        """The same, for a user at an address, who may not be present yet."""
+    def check_user_may_enter(self, user: User, room: Room, address: str = "") -> None:
+        """The same, for a user. One who is not present yet comes from an `address`."""
         if self.standing_role(user, room) is not None:
             return
         rule = self.find_ban(user, room, address)
@@ -335,7 +337,7 @@ class Rights:
         (banned, not-allowed) if they may not enter, passwords aside."""
         role = self.role(user, room)
         if role in (Role.OUTSIDER, Role.VISITOR):
-            self.check_user_may_enter(user, address, room)
+            self.check_user_may_enter(user, room, address)
             muted = room.rules and self.restriction(RuleKind.MUTED, user, room)
             role = Role.LISTENER if room.frozen or muted else Role.SPEAKER
         return role

@@ -241,11 +241,11 @@ class Users:
             raise Refusal(Code.NAME_NEEDED, "The connection is gone.")
         self.check_admitted(login.session, user.key)
         if login.only is not None:
-            self._rights.check_user_may_enter(user, login.session.peer.address, login.only)
+            self._rights.check_user_may_enter(user, login.only, login.session.peer.address)
 
     async def enter_as_operator(self, session: Session) -> replies.Welcome:
         """Make a session of the admin socket the operator's."""
-        key = names.key(names.OPERATOR)
+        key = names.OPERATOR_KEY
         account = await self._accounts.account(key)
         account = account or await self._account_without_password(names.OPERATOR)
         login = _Login(session, names.OPERATOR, key, account)

@@ -406,7 +406,7 @@ class MemoryMaintenance:
         raise Refusal(Code.BAD_ARGUMENT, "This server keeps all in memory; there is no backup.")
 
     async def stats(self) -> StorageStats:
-        accounts = (await self._accounts.accounts()).keys() - {names.key(names.OPERATOR)}
+        accounts = (await self._accounts.accounts()).keys() - {names.OPERATOR_KEY}
         return StorageStats(
             len(accounts), self._logs.entries, self._files.count, disk=(), waiting=()
         )

@@ -17,7 +17,7 @@ from chatservice.domain.addresses import limit_key
 from chatservice.domain.ratelimit import TokenBucket
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
-from chatservice.net.sniff import Row, needs_more, row_of, row_of_line
+from chatservice.net.sniff import Row
 
 LOG_SECONDS = 60.0
 """Seconds between two lines of the log about refused connections: a flood must not fill the log."""
@@ -203,7 +203,7 @@ class RejectedConnection(Protocol):
         factory = self._entrance.factory
         if not self._answered:
             self._first += data
-            row = row_of(factory.rows, self._first, factory.limits.line_bytes)
+            row = factory.table.row_of(self._first, factory.limits.line_bytes)
             if row is not None:
                 self._answer(row)
 
@@ -213,11 +213,11 @@ class RejectedConnection(Protocol):
         self.transport.loseConnection()
 
     def _too_late(self) -> None:
-        rows = self._entrance.factory.rows
-        if self._answered or (self._first and needs_more(rows, self._first)):
+        table = self._entrance.factory.table
+        if self._answered or (self._first and table.needs_more(self._first)):
             self.transport.abortConnection()
         else:
-            self._answer(row_of_line(rows, self._first))
+            self._answer(table.row_of_line(self._first))
 
     def readConnectionLost(self) -> None:
         """Answer at once: the client sends no more."""

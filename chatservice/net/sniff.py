@@ -3,7 +3,7 @@
 Inside TLS, which is a row itself (`chatservice.net.tls`), the same table is asked again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,41 +44,52 @@ class PrefixRow:
 
 
 Row = LineRow | PrefixRow
-"""The rows stand in order (`ChatFactory.rows`): the first one that fits has the connection. The
-last one is a `LineRow` for any line."""
 
 
-def row_of_line(rows: Sequence[Row], line: bytes) -> LineRow:
-    """Return the row of a connection with that first line."""
-    return next(row for row in rows if isinstance(row, LineRow) and row.first_line(line))
+class SniffTable:
+    """The `rows` of a port, in order: the first one that fits has the connection. The `last` one is
+    a `LineRow` for any line.
 
+    Each connection asks it, so what the rows tell of first bytes is kept ready.
+    """
 
-def _prefixes(rows: Sequence[Row]) -> Iterator[PrefixRow]:
-    return (row for row in rows if isinstance(row, PrefixRow))
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.rows = tuple(rows)
+        self._lines = [row for row in self.rows if isinstance(row, LineRow)]
+        self._prefixes = [row for row in self.rows if isinstance(row, PrefixRow)]
+        self._first_bytes = bytes({row.prefix[0] for row in self._prefixes})
+        self.last = self._lines[-1]
 
+    def replaced(self, row: Row) -> "SniffTable":
+        """Return the table with `row` in the place of the row of its name."""
+        return SniffTable(row if it.name == row.name else it for it in self.rows)
 
-def row_of_bytes(rows: Sequence[Row], data: bytes) -> PrefixRow | None:
-    """Return the row whose prefix has come, or None."""
-    return next((row for row in _prefixes(rows) if data.startswith(row.prefix)), None)
+    def row_of_line(self, line: bytes) -> LineRow:
+        """Return the row of a connection with that first line."""
+        return next(row for row in self._lines if row.first_line(line))
 
+    def row_of_bytes(self, data: bytes) -> PrefixRow | None:
+        """Return the row whose prefix has come, or None."""
+        if data[:1] not in self._first_bytes:
+            return None
+        return next((row for row in self._prefixes if data.startswith(row.prefix)), None)
 
-def needs_more(rows: Sequence[Row], data: bytes) -> bool:
-    """Return whether `data` may be the beginning of a prefix."""
-    return any(
-        len(data) < len(row.prefix) and row.prefix.startswith(data) for row in _prefixes(rows)
-    )
+    def needs_more(self, data: bytes) -> bool:
+        """Return whether `data` may be the beginning of a prefix."""
+        return data[:1] in self._first_bytes and any(
+            len(data) < len(row.prefix) and row.prefix.startswith(data) for row in self._prefixes
+        )
 
-
-def row_of(rows: Sequence[Row], data: bytes, longest: int) -> Row | None:
-    """Return the row of a connection that begins with `data`, or None while more must come, of a
-    line of at most `longest` bytes."""
-    if needs_more(rows, data):
-        return None
-    line, end, _ = data.lstrip(b"\r\n").partition(b"\n")
-    found: Row | None = row_of_bytes(rows, data)
-    if found is None and (end or len(data) > longest):  # also of blank lines
-        found = row_of_line(rows, line.removesuffix(b"\r"))
-    return found
+    def row_of(self, data: bytes, longest: int) -> Row | None:
+        """Return the row of a connection that begins with `data`, or None while more must come, of
+        a line of at most `longest` bytes."""
+        if self.needs_more(data):
+            return None
+        line, end, _ = data.lstrip(b"\r\n").partition(b"\n")
+        found: Row | None = self.row_of_bytes(data)
+        if found is None and (end or len(data) > longest):  # also of blank lines
+            found = self.row_of_line(line.removesuffix(b"\r"))
+        return found
 
 
 def hand_over(outer: Any, inner: Any, data: bytes) -> None:

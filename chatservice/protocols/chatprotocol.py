@@ -20,7 +20,7 @@ from chatservice.net import outlet
 from chatservice.net.connection import MovingBytes, ProtocolSession
 from chatservice.net.flow import SERVER_ERROR, FlowControl
 from chatservice.net.linereader import LineReader
-from chatservice.net.sniff import Row, hand_over, needs_more, row_of_bytes, row_of_line
+from chatservice.net.sniff import Row, hand_over
 from chatservice.net.transfer import Discard
 
 QUIET_SECONDS = 0.1
@@ -110,7 +110,7 @@ class ChatProtocol(LineReader):
         self._wait(self.factory.limits.greeting_seconds, self._greet)
 
     def _greet(self) -> None:
-        row = self.factory.rows[-1]
+        row = self.factory.table.last
         try:
             self.factory.check_secure(self.transport, row)
         except Refusal as refusal:
@@ -138,10 +138,10 @@ class ChatProtocol(LineReader):
         """Return whether the first bytes are a line's. Otherwise they wait for more, or go to the
         protocol that they belong to."""
         begun = self._buffer + data
-        if needs_more(self.factory.rows, begun):
+        if self.factory.table.needs_more(begun):
             self._buffer = begun
             return False
-        row = row_of_bytes(self.factory.rows, begun)
+        row = self.factory.table.row_of_bytes(begun)
         if row is None:
             if begun[0] != IAC:  # its negotiation may come in pieces
                 self._wait_no_longer()
@@ -195,7 +195,7 @@ class ChatProtocol(LineReader):
             if self.greeted and not self.more_came:
                 self.transport.write(self.factory.name_needed)
             return None
-        self._session = self._serve(row_of_line(self.factory.rows, line), line)
+        self._session = self._serve(self.factory.table.row_of_line(line), line)
         return self._session
 
     def _serve(self, row: Row, begun: bytes) -> Any:
@@ -274,7 +274,7 @@ class ChatProtocol(LineReader):
         if self._session is not None:
             self._session.refuse(refusal)
         else:
-            self.transport.write(self.factory.rows[-1].refusal(refusal, b""))
+            self.transport.write(self.factory.table.last.refusal(refusal, b""))
         self.dismiss()
 
     # -- files -----------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ class ChatProtocol(LineReader):
             self._session.end(sentence, why)
         else:
             if self.greeted:
-                self.transport.write(self.factory.rows[-1].notice(sentence))
+                self.transport.write(self.factory.table.last.notice(sentence))
             self.transport.loseConnection()
 
     def is_evictable(self, busy: Collection[User]) -> bool:

@@ -18,7 +18,7 @@ from chatservice.grammar import textformat
 from chatservice.limits import Limits
 from chatservice.net import outlet, tls
 from chatservice.net.admission import Admission
-from chatservice.net.sniff import LineRow, Row
+from chatservice.net.sniff import LineRow, Row, SniffTable
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
 from chatservice.net.timeslice import TimeSlices
 from chatservice.protocols.chatprotocol import ChatProtocol
@@ -74,12 +74,14 @@ class ChatFactory(Factory):
         self.bare_words = bare_words
         self._takes_tls = self._only_tls = False
         self.more_rows = more_rows
-        self.rows: tuple[Row, ...] = (
-            tls.row(self),
-            *more_rows,
-            LineRow("tickets", TicketSession, text_refusal, self._is_foreign),
-            LineRow("JSON", JsonSession, json_refusal, _is_object),
-            LineRow("text", TextSession, text_refusal, notice=text_notice),
+        self.table = SniffTable(
+            (
+                tls.row(self),
+                *more_rows,
+                LineRow("tickets", TicketSession, text_refusal, self._is_foreign),
+                LineRow("JSON", JsonSession, json_refusal, _is_object),
+                LineRow("text", TextSession, text_refusal, notice=text_notice),
+            )
         )
         self._emptied: Deferred[None] | None = None
         self._refused: Counter[Code] = Counter()
@@ -131,7 +133,7 @@ class ChatFactory(Factory):
         sockets."""
         self._takes_tls, self._only_tls = True, only_tls
         row = tls.row(self, certificate)
-        self.rows = tuple(row if it.name == row.name else it for it in self.rows)
+        self.table = self.table.replaced(row)
 
     def greeting_delay(self, transport: Any) -> float:
         """Return the seconds after which a silent connection without TLS is a person's."""

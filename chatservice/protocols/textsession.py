@@ -124,8 +124,7 @@ class TextSession(ChatSession):
     def _obey(self, request: Request, dialog: PromptDialog | None = None) -> None:
         """Run a typed request, or that of a `dialog`, with its answers."""
         name, args = request.command.name, request.args
-        speaks = Right.SPEAK in rights_for(request.command, args) and "to" not in args
-        if self._astray and speaks:
+        if self._astray and Right.SPEAK in rights_for(request.command, args) and "to" not in args:
             count_request(self._chat, self._session)
             self.refuse_request(request, self._astray)
             return
@@ -177,7 +176,7 @@ class TextSession(ChatSession):
 
     def _prompts(self, request: Request) -> tuple[Prompt, ...]:
         nameless = self._session.user is None and request.command.needs is not Right.NOTHING
-        if nameless or request.command is SAY:
+        if nameless or not request.command.proves_user():
             return ()
         return tuple(prompts_for(request, self._chat.accounts.needs_invitation))
 

@@ -7,7 +7,7 @@ import ssl
 import pytest
 from twisted.internet.task import Clock
 
-from chatservice.net.sniff import LineRow, row_of_line
+from chatservice.net.sniff import LineRow
 from chatservice.protocols.factory import ChatFactory
 from tests.servers import RawClient, Server
 from tests.tls import TlsClient
@@ -159,7 +159,7 @@ def test_further_rows_come_before_that_of_tickets():
     irc = LineRow("IRC", None, None, lambda line: line.startswith(b"NICK "))
     factory = ChatFactory(Clock(), more_rows=(irc,))
     factory.chat = None
-    for rows in (factory.rows, factory.admin_factory().rows):
-        assert [row.name for row in rows] == ["TLS", "IRC", "tickets", "JSON", "text"]
-        assert row_of_line(rows, b"NICK ann") is irc
-        assert row_of_line(rows, b"ann").name == "text"
+    for table in (factory.table, factory.admin_factory().table):
+        assert [row.name for row in table.rows] == ["TLS", "IRC", "tickets", "JSON", "text"]
+        assert table.row_of_line(b"NICK ann") is irc
+        assert table.row_of_line(b"ann").name == "text"

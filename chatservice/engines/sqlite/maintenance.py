@@ -51,7 +51,7 @@ class LocalMaintenance:
             CountInfo("files to read", self._folders.unread),
         )
         known = await self._store.accounts.accounts()
-        accounts = len(known.keys() - {names.key(names.OPERATOR)})  # as /accounts lists them
+        accounts = len(known.keys() - {names.OPERATOR_KEY})  # as /accounts lists them
         return StorageStats(accounts, await self._store.entries(), files, disk, waiting)
 
     async def backup(self, to: str, tell: Tell, wanted: Callable[[], bool]) -> BackupSummary:
