@@ -55,8 +55,9 @@ def address(outlet: Outlet) -> str:
 
 def origin(outlet: Outlet) -> str:
     """Return the address and port of the other side, for the log."""
-    host = address(outlet)
-    return f"{host}:{outlet.getPeer().port}" if host else "this machine"
+    peer = outlet.getPeer()
+    host = getattr(peer, "host", None)
+    return f"{normalize(host)}:{peer.port}" if host else "this machine"
 
 
 def lend_socket(transport: Any) -> socket.socket | None:
@@ -74,8 +75,8 @@ class BoundedTransport(Connection):
     It takes little memory, because most connections are idle. CPython
     stores the attributes of objects in a third of the space if all objects of a class get the same
     ones in the same order (PEP 412). Twisted sets some at the first write, which is too late: 830
-    bytes a connection. Its names in Twisted's log take 170 more, and an empty list of bytes to send
-    56 (docs/performance.md).
+    bytes a connection. Its names in Twisted's log take 170 more, an empty list of bytes to send 56,
+    a number, and a method of the socket, 120 (docs/performance.md).
 
     A write goes straight to the socket if nothing waits before it. Twisted's own puts the bytes
     aside, asks the poll to say when the socket can take them, sends them, and asks it to stop: this
@@ -87,13 +88,24 @@ class BoundedTransport(Connection):
 
     limits: Limits
     logstr = repstr = property(lambda _: "chat connection", lambda *_: None)
+    sessionno = property(lambda _: 0, lambda *_: None)
+    hostname = property(lambda self: self.client[0], lambda *_: None)
+    fileno = property(lambda self: self._descriptor, lambda *_: None, lambda _: None)
     _unread = False
+    client: tuple[Any, ...]
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         for name in ("producer", "streamingProducer", "producerPaused", "dataBuffer", "offset"):
             setattr(self, name, getattr(self, name))
         self._tempDataBuffer = _NOTHING
+        host, *rest = self.client
+        if isinstance(host, str):  # one string for all connections of a host
+            self.client = (sys.intern(host), *rest)
+
+    def _descriptor(self) -> int:
+        """Return the number of the open socket, or -1 afterwards."""
+        return self.socket.fileno() if hasattr(self, "socket") else -1
 
     def write(self, data: bytes) -> None:
         """Send `data` after everything written before. The part that the socket does not take at
