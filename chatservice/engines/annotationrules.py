@@ -1,16 +1,19 @@
 """The rules for entries about other entries, for every engine: what an engine decides about them
 when it stores them."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from chatservice.domain.ports.log_ports import no_entry
-from chatservice.entries import SAID, TALK, Entry, Kind, Run, quote
+from chatservice.entries import SAID, TALK, Entry, EntryState, Kind, ReactionCount, Run, quote
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
 FORMER = "former"
 """The kind of an annotation that is an edit, and not the newest one of its entry."""
+
+SHOWN = (Kind.EDIT, Kind.REACTION, Kind.PINNED)
+"""The kinds of annotations that the state of an entry shows."""
 
 
 class Annotation(NamedTuple):
@@ -51,6 +54,32 @@ class AnnotationStore(Protocol):
 
     def drop(self, log: int, it: Annotation) -> None:
         """Drop an annotation."""
+
+
+def with_annotations(
+    state: EntryState, kind: str, position: int, time: int, count: ReactionCount
+) -> EntryState:
+    """Return a state with what counts of one kind, and of one word if these are reactions: the
+    newest one's position and time, and their `count`."""
+    match kind:
+        case Kind.EDIT:
+            return state._replace(edit=position, edit_time=time)
+        case Kind.REACTION:
+            return state._replace(reactions=(*state.reactions, count))
+        case Kind.PINNED:
+            return state._replace(pinned=True)
+    return state
+
+
+def edited_by(
+    new: Sequence[tuple[int, Run]], edits: Callable[[int], Sequence[int]]
+) -> tuple[list[int], set[int]]:
+    """Return the positions of earlier entries that read otherwise because of new runs: the edited
+    ones, and the former edits of these (`edits` returns all of an entry). Return the positions of
+    the edited ones, too."""
+    edited = {run.about for _, run in new if run.kind == Kind.EDIT}
+    changed = (*edited, *(at for about in edited for at in edits(about)))
+    return [at for at in changed if at < new[0][0]], edited
 
 
 class Decider(NamedTuple):

@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute, fail, succeed
@@ -33,9 +34,9 @@ from chatservice.domain.ports.room_ports import (
     RulesChanged,
     TopicChanged,
 )
-from chatservice.engines import blocks, queries
+from chatservice.engines import blocks, placing, queries
 from chatservice.engines.accountregistry import AccountRegistry
-from chatservice.engines.annotationrules import Decider
+from chatservice.engines.annotationrules import Decider, edited_by
 from chatservice.engines.credentials import AccountChecker, Checkers
 from chatservice.engines.memoryannotations import MemoryAnnotations
 from chatservice.engines.memoryfiles import MemoryFileStore
@@ -46,8 +47,8 @@ from chatservice.limits import Limits
 
 
 class MemoryLogs:
-    """The port `LogStore`. Each node has a copy with a `follower` of its own, and
-    all share what is stored."""
+    """The port `LogStore`. Each node has a copy with a `follower` of its own, and all share what is
+    stored."""
 
     def __init__(self, engine: "MemoryEngine") -> None:
         self._engine = engine
@@ -61,28 +62,9 @@ class MemoryLogs:
         self._engine.check()
         for draft in batch:
             "".join(draft.run.texts).encode()  # as on a disk: what is no text is refused
-        positions: list[int] = []
-        repeated: set[int] = set()
-        runs: dict[int, list[tuple[int, Run]]] = {}
-        about: dict[int, Run | Refusal] = {}
-        for at, draft in enumerate(batch):
-            log, run = draft.log.id, draft.run
-            key = (log, draft.writer, draft.key) if draft.key is not None else None
-            if key in self._keys or (at - 1 in repeated and batch[at - 1].copy is draft):
-                positions.append(self._keys.get(key, 0) if key is not None else 0)
-                repeated.add(at)
-                continue
-            if run.about:
-                about[at] = decided = self._decide(draft)
-                if isinstance(decided, Refusal):
-                    positions.append(0)
-                    continue
-                run = decided
-            positions.append(self.last_positions[log] + 1)
-            self.last_positions[log] += len(run.texts)
-            runs.setdefault(log, []).append((positions[-1], run))
-            if key is not None:
-                self._keys[key] = positions[-1]
+        last = self.last_positions
+        state = placing.Places(last, last.__getitem__, self._said, self._keep_key, self._decide)
+        appended, runs, topics = placing.place(batch, state)
         self._blocks += [
             (log, Block([(first, run._replace(quote=None)) for first, run in new]))
             for log, new in runs.items()
@@ -91,21 +73,24 @@ class MemoryLogs:
         for follower in self._engine.registry.followers:
             if follower is not self.follower:
                 follower.appended(runs)
+        for topic in topics:
+            self._engine.registry.changed(TopicChanged(*topic))
         for log, new in runs.items():
-            for topic in (run.texts[-1] for _, run in new if run.kind is Kind.TOPIC):
-                self._engine.registry.changed(TopicChanged(log, topic))
-            changed = {run.about for _, run in new if run.kind is Kind.EDIT}
-            edits = [at for edited in changed for at in self._annotations.edits(log, edited)]
-            before = [at for at in (*changed, *edits) if at < new[0][0]]
-            self._tell_replaced(log, before, changed)
-        return Appended(positions, repeated, about)
+            edited = edited_by(new, partial(self._annotations.edits, log))
+            self._tell_replaced(log, *edited)
+        return appended
 
-    def _decide(self, draft: Draft) -> Run | Refusal:
+    def _said(self, log: int, writer: str, key: str) -> int | None:
+        return self._keys.get((log, writer, key))
+
+    def _keep_key(self, log: int, writer: str, key: str, position: int) -> None:
+        self._keys[log, writer, key] = position
+
+    def _decide(self, log: int, position: int, draft: Draft) -> Run | Refusal:
         """Decide about a run that is about another entry."""
-        log, run = draft.log.id, draft.run
-        target = dict(self._plain(log)).get(run.about)
+        target = dict(self._plain(log)).get(draft.run.about)
         decider = Decider(self._annotations, self._engine.limits)
-        return decider.decide(log, self.last_positions[log] + 1, run, draft.writer, target)
+        return decider.decide(log, position, draft.run, draft.writer, target)
 
     def _tell_replaced(
         self, log: int, positions: Collection[int], changed: Collection[int]
@@ -220,7 +205,7 @@ class MemoryLogs:
         return self.last_positions[log]
 
     async def position_of_key(self, log: int, writer: str, key: str) -> int | None:
-        return self._keys.get((log, writer, key))
+        return self._said(log, writer, key)
 
     def drop_inbox(self, log: int) -> Awaitable[None]:
         self.drop(log)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from chatservice.engines.annotationrules import FORMER, Annotation
+from chatservice.engines.annotationrules import FORMER, SHOWN, Annotation, with_annotations
 from chatservice.entries import EntryState, Kind, ReactionCount
 
 
@@ -47,18 +47,15 @@ class MemoryAnnotations:
     def states(self, log: int, positions: Collection[int], names: int) -> dict[int, EntryState]:
         """Return the states of entries that have one, by their positions, with so many `names` of
         a reaction."""
-        found: dict[int, EntryState] = {}
+        alike: dict[tuple[int, str, str], list[Annotation]] = {}
         for it in sorted(self._of.get(log, ()), key=lambda it: it.position):
-            if it.about not in positions:
-                continue
-            state = found.get(it.about, EntryState())
-            if it.kind == Kind.EDIT:
-                state = state._replace(edit=it.position, edit_time=it.time)
-            elif it.kind == Kind.REACTION:
-                state = _with_reaction(state, it, names)
-            elif it.kind == Kind.PINNED:
-                state = state._replace(pinned=True)
-            found[it.about] = state
+            if it.about in positions and it.kind in SHOWN:
+                alike.setdefault((it.about, it.kind, it.word), []).append(it)
+        found: dict[int, EntryState] = {}
+        for (about, kind, word), all_ in alike.items():
+            count = ReactionCount(word, len(all_), tuple(it.who for it in all_[:names]))
+            newest, state = all_[-1], found.get(about, EntryState())
+            found[about] = with_annotations(state, kind, newest.position, newest.time, count)
         return found
 
     def erased(self, log: int, positions: Collection[int]) -> None:
@@ -84,10 +81,3 @@ class MemoryAnnotations:
     def drop_log(self, log: int) -> None:
         """Forget all of a log."""
         self._of.pop(log, None)
-
-
-def _with_reaction(state: EntryState, it: Annotation, most: int) -> EntryState:
-    rows = {row.word: row for row in state.reactions}
-    row = rows.get(it.word, ReactionCount(it.word, 0, ()))
-    rows[it.word] = ReactionCount(it.word, row.total + 1, (*row.names, it.who)[:most])
-    return state._replace(reactions=tuple(rows.values()))

@@ -2,24 +2,29 @@
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import partial
 
 from chatservice.domain.log import Block
 from chatservice.domain.ports.log_ports import BlockReplaced, Draft
 from chatservice.engines import blocks
-from chatservice.engines.annotationrules import FORMER, Annotation, Decider
+from chatservice.engines.annotationrules import (
+    FORMER,
+    SHOWN,
+    Annotation,
+    Decider,
+    edited_by,
+    with_annotations,
+)
 from chatservice.engines.sqlite import entryreading
 from chatservice.engines.sqlite.entryreading import Runs
 from chatservice.entries import ANNOTATIONS, Entry, EntryState, Kind, ReactionCount, Run
 from chatservice.errors import Refusal
 from chatservice.limits import Limits
 
-Targets = dict[tuple[int, int], Entry | None]
-"""Entries that others are about, by their logs and positions; None where there is none."""
-
 _COLUMNS = "kind, about, user, position, time, who, word, text"
-_KINDS = ", ".join(f"'{kind}'" for kind in (Kind.EDIT, FORMER, Kind.REACTION, Kind.PINNED))
-_OF_LOG = f"log = ? AND kind IN ({_KINDS})"
+_SHOWN = ", ".join(f"'{kind}'" for kind in SHOWN)
+_OF_LOG = f"log = ? AND kind IN ({_SHOWN}, '{FORMER}')"
 """Finds all rows of a log by their key, which begins with log and kind."""
 
 
@@ -30,6 +35,8 @@ class SqlAnnotations:
     def __init__(self, db: sqlite3.Connection, limits: Limits) -> None:
         self._db = db
         self._decider = Decider(self, limits)
+        # Entries that others of the present batch are about, by their logs and positions.
+        self._targets: dict[tuple[int, int], Entry | None] = {}
 
     # -- what counts -----------------------------------------------------------------------------
 
@@ -68,10 +75,14 @@ class SqlAnnotations:
 
     # -- what becomes of entries -----------------------------------------------------------------
 
-    def decide(self, log: int, position: int, draft: Draft, targets: Targets) -> Run | Refusal:
+    def begin_batch(self) -> None:
+        """Note that a batch begins: entries may have changed since the one before."""
+        self._targets.clear()
+
+    def decide(self, log: int, position: int, draft: Draft) -> Run | Refusal:
         """Decide about a run that is about another entry and is to be stored at a position. Return
-        it as it is shown, or the refusal. `targets` are kept for other drafts of the batch."""
-        run = draft.run
+        it as it is shown, or the refusal."""
+        run, targets = draft.run, self._targets
         if (log, run.about) not in targets:
             found = dict(entryreading.plain_entries(self._db, log, (run.about,)))
             targets[log, run.about] = found.get(run.about)
@@ -83,12 +94,14 @@ class SqlAnnotations:
             self._db.execute(blocks_changed, (log, run.about))
         return decided
 
-    def edited(self, log: int, new: Runs) -> list[BlockReplaced]:
-        """Return earlier blocks with entries that new runs edit, or with former edits of these, as
-        they are now."""
-        changed = {run.about for _, run in new if run.kind == Kind.EDIT}
-        edits = [at for about in changed for at in entryreading.edits(self._db, log, about)]
-        return self.replaced(log, [at for at in (*changed, *edits) if at < new[0][0]], changed)
+    def edited(self, placed: Mapping[int, Runs]) -> list[BlockReplaced]:
+        """Return the earlier blocks with entries that placed runs edit, or with former edits of
+        these, as they are now."""
+        found: list[BlockReplaced] = []
+        for log, new in placed.items():
+            edited = edited_by(new, partial(entryreading.edits, self._db, log))
+            found += self.replaced(log, *edited)
+        return found
 
     def replaced(
         self, log: int, positions: Collection[int], changed: Collection[int]
@@ -134,7 +147,7 @@ def pinned(db: sqlite3.Connection, log: int) -> list[int]:
 
 _STATES = f"""
 SELECT about, kind, word, count(*), max(position), max(time), min(position) FROM annotation
-WHERE log = ? AND kind IN ('{Kind.EDIT}', '{Kind.REACTION}', '{Kind.PINNED}')
+WHERE log = ? AND kind IN ({_SHOWN})
 AND about IN (SELECT value FROM json_each(?)) GROUP BY kind, about, word ORDER BY 7
 """
 """Finds of each entry what counts, each word of reactions once."""
@@ -153,13 +166,8 @@ def states(
     found: dict[int, EntryState] = {}
     rows = db.execute(_STATES, (log, json.dumps([*positions]))).fetchall()
     for about, kind, word, total, position, time, _ in rows:
+        of_word = db.execute(_NAMES, (log, about, word, names)) if kind == Kind.REACTION else ()
+        count = ReactionCount(word, total, tuple(name for (name,) in of_word))
         state = found.get(about, EntryState())
-        if kind == Kind.EDIT:
-            state = state._replace(edit=position, edit_time=time)
-        elif kind == Kind.PINNED:
-            state = state._replace(pinned=True)
-        else:
-            who = tuple(name for (name,) in db.execute(_NAMES, (log, about, word, names)))
-            state = state._replace(reactions=(*state.reactions, ReactionCount(word, total, who)))
-        found[about] = state
+        found[about] = with_annotations(state, kind, position, time, count)
     return found

@@ -16,18 +16,17 @@ from chatservice.domain.log import Block
 from chatservice.domain.ports.engine_ports import Change, Follower, not_stored
 from chatservice.domain.ports.log_ports import Appended, Draft, SearchQuery, SearchResult
 from chatservice.domain.ports.room_ports import TopicChanged
-from chatservice.engines import blocks
+from chatservice.engines import blocks, placing
 from chatservice.engines.registry import Registry
 from chatservice.engines.sqlite import entryreading, integrity
-from chatservice.engines.sqlite.annotationtable import SqlAnnotations, Targets, pinned, states
+from chatservice.engines.sqlite.annotationtable import SqlAnnotations, pinned, states
 from chatservice.engines.sqlite.entryages import Clocks, EntryAges
 from chatservice.engines.sqlite.filetable import FileTable
 from chatservice.engines.sqlite.schema import UP_TO, VERSION, open_database, open_reader
 from chatservice.engines.sqlite.search import Indexer, Searcher, index_path
 from chatservice.engines.sqlite.sqltables import SqlTables
 from chatservice.engines.sqlite.threads import WorkerThread
-from chatservice.entries import Entry, EntryState, Kind, Run
-from chatservice.errors import Refusal
+from chatservice.entries import Entry, EntryState, Run
 from chatservice.limits import Limits
 
 T = TypeVar("T")
@@ -69,6 +68,10 @@ class LogStore:
         )
         tables = SqlTables(self._db, self._commit, self._last_of, self._moved)
         self._annotations = SqlAnnotations(self._db, limits)
+        self._places = placing.Places(
+            *(self._last, self._last_of, self._said, self._keep_key, self._annotations.decide),
+            moved=self._moved,
+        )
         look = self._thread.do
         self._registry = Registry(tables, self._change, self._empty_log, forget_files, look, limits)
         self.rooms, self.accounts = self._registry.rooms, self._registry.accounts
@@ -256,41 +259,12 @@ class LogStore:
     def _append(
         self, batch: Sequence[Draft], read: Mapping[int, int]
     ) -> tuple[Appended, Sequence[Change]]:
-        positions, repeated, moved = [], set(), self._moved
-        about: dict[int, Run | Refusal] = {}
-        targets: Targets = {}
-        changes: list[Change] = []
-        places: dict[int, list[tuple[int, Run]]] = {}
+        self._annotations.begin_batch()
         with self._commit():
-            for at, draft in enumerate(batch):
-                log = draft.log.id
-                if moved:
-                    log = moved.get(log, log)
-                known = None
-                if draft.key is not None:
-                    known = self._said(log, draft.writer, draft.key)
-                if known is None and at - 1 in repeated and batch[at - 1].copy is draft:
-                    known = 0
-                if known is not None:
-                    positions.append(known)
-                    repeated.add(at)
-                    continue
-                position, run = self._last_of(log) + 1, draft.run
-                if run.about:
-                    about[at] = decided = self._annotations.decide(log, position, draft, targets)
-                    if isinstance(decided, Refusal):
-                        positions.append(0)
-                        continue
-                    run = decided
-                self._last[log] = position + len(run.texts) - 1
-                positions.append(position)
-                places.setdefault(log, []).append((position, run))
-                if draft.key is not None:
-                    self._keep_key(log, draft, position)
-                if run.kind is Kind.TOPIC:
-                    sql = "UPDATE room SET topic = ? WHERE log = ?"
-                    self._db.execute(sql, (run.texts[-1], log))
-                    changes.append(TopicChanged(log, run.texts[-1]))
+            appended, places, topics = placing.place(batch, self._places)
+            changes: list[Change] = [TopicChanged(*it) for it in topics]
+            for log, topic in topics:
+                self._db.execute("UPDATE room SET topic = ? WHERE log = ?", (topic, log))
             self._db.executemany(
                 "INSERT INTO block (log, first, last, time, entries) VALUES (?, ?, ?, ?, ?)",
                 (
@@ -298,8 +272,8 @@ class LogStore:
                     for log, runs in places.items()
                 ),
             )
-            for log, runs in places.items() if about else ():
-                changes += self._annotations.edited(log, runs)
+            if appended.about:
+                changes += self._annotations.edited(places)
             if read:
                 sql = "UPDATE account SET shown = max(shown, ?) WHERE inbox = ?"
                 self._db.executemany(sql, [(position, log) for log, position in read.items()])
@@ -308,7 +282,7 @@ class LogStore:
         self._blocks_unnoted += len(places)
         if self._blocks_unnoted >= self._limits.note_blocks:
             self._note()
-        return Appended(positions, repeated, about), changes
+        return appended, changes
 
     def _note(self) -> None:
         """Note the last position of each log that got entries since the last time."""
@@ -329,11 +303,11 @@ class LogStore:
         ).fetchone()
         return row[0] if row is not None else None
 
-    def _keep_key(self, log: int, draft: Draft, position: int) -> None:
+    def _keep_key(self, log: int, writer: str, key: str, position: int) -> None:
         now = self._ages.now()
         self._db.execute(
             "INSERT INTO said VALUES (?, ?, ?, ?, ?)",
-            (log, draft.writer, draft.key, position, now),
+            (log, writer, key, position, now),
         )
         if position % 256 == 0:
             old = now - round(self._limits.key_seconds * 1000)
