@@ -26,9 +26,13 @@ def annotated(entry: Entry, by: Entry, position: int) -> Entry | None:
 def _changed(
     reactions: tuple[ReactionCount, ...], word: str, who: str, change: int
 ) -> tuple[ReactionCount, ...]:
-    """Return reactions with one more or one less of a user. A word without any is left out."""
+    """Return reactions with one more or one less of a user. A word without any is left out. What
+    counts already changes nothing: a page of the history may be ahead of the events."""
     found = next((it for it in reactions if it.word == word), ReactionCount(word, 0, ()))
     others = tuple(it for it in found.names if names.key(it) != names.key(who))
+    was_counted = others != found.names
+    if was_counted if change > 0 else not was_counted and found.total <= len(found.names):
+        return reactions
     if change > 0 and len(others) < NAMES_SHOWN:
         others = (*others, who)
     new = ReactionCount(word, max(found.total + change, 0), others)

@@ -232,7 +232,7 @@ class ClientRooms:
         return after, joined
 
     async def _last_seen_differs(self, room: RoomState) -> bool:
-        asked = {"room": room.room, "after": room.position - 1, "limit": 1}
+        asked = {"room": room.room, "after": room.position - 1, "limit": 1, "annotations": True}
         try:
             found = await self._session.ask_now("history", **asked)
         except Refusal:  # only members may read it; nothing is taken in before `resume`
@@ -247,7 +247,7 @@ class ClientRooms:
         joined_at = self._joined_at.get(room.room, 0)
         while True:
             found = await self._session.ask_now(
-                "history", room=room.room, before=before, limit=_HISTORY_PAGE
+                "history", room=room.room, before=before, limit=_HISTORY_PAGE, annotations=True
             )
             for position, entry in reversed(found.entries):
                 if room.has_seen(position, entry, joined_at):

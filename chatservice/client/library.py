@@ -53,7 +53,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FetchPage = Callable[[int], Awaitable[History]]
-"""Returns the first entries behind a position: `BUFFERED_ENTRIES` of them, or `more` is True."""
+"""Returns the first entries behind a position, of all kinds."""
 
 TextCallback = Callable[[str], None]
 """Takes a text for people: a sentence, or lines about the progress of transfers."""
@@ -182,13 +182,13 @@ class Client(SessionListener):
 
     async def _page(self, room: str, after: int) -> History:
         page: History = await self.session.ask(
-            "history", room=room, after=after, limit=BUFFERED_ENTRIES
+            "history", room=room, after=after, limit=BUFFERED_ENTRIES, annotations=True
         )
         return page
 
     async def _remember_last_entry(self, room: str) -> None:
         """Remember the last entry of a room: a reconnect compares it."""
-        found = await self.session.ask("history", room=room, limit=1)
+        found = await self.session.ask("history", room=room, limit=1, annotations=True)
         state = self._state.rooms.get(room)
         for position, entry in found.entries:
             if state is not None and position <= state.position:
@@ -459,8 +459,8 @@ class LogFollower:
         last = page.entries[-1][0] if page.entries else self.position
         if last >= self._newest:
             self._must_fetch = False
-        elif len(page.entries) < BUFFERED_ENTRIES and not page.more and self._newest == newest:
-            self._must_fetch = False  # retention has ended the entries that are missing
+        elif not page.entries and not page.more and self._newest == newest:
+            self._must_fetch = False  # the last ones are an ignored user's, or are no longer kept
 
 
 def _size(entry: Entry) -> int:

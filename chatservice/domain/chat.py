@@ -206,31 +206,25 @@ class Chat:
         after: int | None,
         before: int | None,
         limit: int,
-        wanted: Callable[[Entry], bool] = lambda entry: True,
+        wanted: Callable[[Entry], bool] = lambda entry: not entry.is_annotation,
+        with_states: bool = True,
     ) -> tuple[list[tuple[int, Entry]], bool]:
         """Return positions and entries that are `wanted`, oldest first: the first `limit` behind
         `after`, or else the last `limit`, all before `before` if given. Return too whether
         `Limits.answer_bytes` or `Limits.scan_entries` cut them."""
-        return await reread_if_erased(
-            (log,), lambda: self._history(log, after, before, limit, wanted)
-        )
 
-    async def _history(
-        self,
-        log: Log,
-        after: int | None,
-        before: int | None,
-        limit: int,
-        wanted: Callable[[Entry], bool],
-    ) -> tuple[list[tuple[int, Entry]], bool]:
-        found = await self._listed(log, after, before, limit, wanted)
-        shown = Page[tuple[int, Entry]](limit, self.limits.answer_bytes)
-        async for pair in self.annotator.with_states(log, found.rows):
-            shown.add(pair, pair[1].encoded_size)
-            if shown.truncated:
-                break
-        rows = shown.rows if after is not None else shown.rows[::-1]
-        return rows, found.truncated or shown.truncated
+        async def read() -> tuple[list[tuple[int, Entry]], bool]:
+            found = await self._listed(log, after, before, limit, wanted)
+            if not with_states:
+                return _in_order(found, after), found.truncated
+            shown = Page[tuple[int, Entry]](limit, self.limits.answer_bytes)
+            async for pair in self.annotator.with_states(log, found.rows):
+                shown.add(pair, pair[1].encoded_size)
+                if shown.truncated:
+                    break
+            return _in_order(shown, after), found.truncated or shown.truncated
+
+        return await reread_if_erased((log,), read)
 
     async def _listed(
         self,
@@ -240,8 +234,10 @@ class Chat:
         limit: int,
         wanted: Callable[[Entry], bool],
     ) -> Page[tuple[int, Entry]]:
-        """Return a page of the history: forwards behind `after`, or else backwards."""
+        """Return a page of the history: forwards behind `after`, or else backwards. Forwards, if
+        none of many is wanted, the last one is on it, to go on from."""
         limit = min(limit, self.limits.history_entries)
+        pair: tuple[int, Entry] | None = None
         end = log.last + 1 if before is None else min(before, log.last + 1)
         found = Page[tuple[int, Entry]](limit, self.limits.answer_bytes)
         unscanned = self.limits.scan_entries
@@ -253,7 +249,7 @@ class Chat:
                 for block in reversed(older):
                     for pair in reversed([it for it in block.entries() if it[0] < end]):
                         if wanted(pair[1]):
-                            _list(found, pair)
+                            found.add(pair, pair[1].encoded_size)
                 unscanned -= end - older[0].first
                 end = older[0].first
         while after is not None and found.left and unscanned > 0 and after + 1 < end:
@@ -263,10 +259,13 @@ class Chat:
             for block in blocks:
                 for pair in block.entries(after):
                     if pair[0] < end and wanted(pair[1]):
-                        _list(found, pair)
+                        found.add(pair, pair[1].encoded_size)
                 unscanned -= block.last - after
                 after = block.last
-        found.truncated |= found.left > 0 and unscanned <= 0
+        if found.left and unscanned <= 0:
+            if not found.rows and after is not None and pair is not None:
+                found.add(pair, 0)
+            found.truncated = True
         return found
 
     async def entry_at(self, room: Room, position: int) -> Entry:
@@ -302,7 +301,6 @@ Handler = Callable[[Chat, Session, Arguments], Answer | Awaitable[Answer]]
 """A handler answers now or later, and may raise `Refusal`."""
 
 
-def _list(found: Page[tuple[int, Entry]], pair: tuple[int, Entry]) -> None:
-    """Add an entry to a page of the history, if it is listed there."""
-    if not pair[1].is_annotation:
-        found.add(pair, pair[1].encoded_size)
+def _in_order(found: Page[tuple[int, Entry]], after: int | None) -> list[tuple[int, Entry]]:
+    """Return a page of the history, oldest first: it was read backwards without `after`."""
+    return found.rows if after is not None else found.rows[::-1]

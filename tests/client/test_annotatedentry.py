@@ -34,6 +34,15 @@ def test_reactions_are_counted():
     assert it.state.reactions == (ReactionCount("+1", 1, ("carl",)),)
 
 
+def test_reactions_that_a_page_counts_already():
+    """A page of the history may be ahead of the events that a slow connection still brings."""
+    counted = EntryState(reactions=(ReactionCount("+1", 2, ("anna", "carl")),))
+    it = HELLO._replace(state=counted)
+    assert annotated(it, reaction("Anna"), 2).state == counted
+    assert annotated(it, reaction("dora", "ok", Kind.REACTION_REMOVED), 3).state == counted
+    assert annotated(it, reaction("dora", "+1", Kind.REACTION_REMOVED), 3).state == counted
+
+
 def test_a_pin_is_a_mark():
     """It comes and goes."""
     pinned = annotated(HELLO, Entry(Kind.PINNED, 2000, "bob", about=1), 2)

@@ -134,6 +134,25 @@ async def test_following_a_room(bot, anna):
 
 
 @pytest_twisted.ensureDeferred
+async def test_following_from_earlier_on(bot, anna):
+    """Missed entries come in order, page by page, with edits and reactions. Those of an ignored
+    user are left out, also a page of them."""
+    client, other = await bot(), await bot("other")
+    count = BUFFERED_ENTRIES + 10
+    await anna("send", "helo", "/edit hello", "/react #1 +1", *["noise"] * count, "/history 1")
+    await anna("expect", f"#{count + 3}] anna: noise")
+    await other.say("lab", "the end")
+    follower = client.follow("lab", after=0)
+    found = [await in_time(Deferred.fromCoroutine(anext(follower))) for _ in range(count + 4)]
+    assert [position for position, _ in found] == list(range(1, count + 5))
+    kinds = [Kind.MESSAGE, Kind.EDIT, Kind.REACTION, Kind.MESSAGE]
+    assert [entry.kind for _, entry in found[:4]] == kinds
+    assert [entry.about for _, entry in found[:4]] == [0, 1, 1, 0]
+    await client.ask("ignore", user="anna")
+    assert await taken(client.follow("lab", after=1), 1) == [(count + 4, "the end")]
+
+
+@pytest_twisted.ensureDeferred
 async def test_several_rooms_and_the_inbox(bot, anna):
     """Each has a follower of its own."""
     client = await bot()

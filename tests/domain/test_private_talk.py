@@ -205,6 +205,8 @@ def test_a_long_inbox_is_looked_through_in_part(world, alice, bob):
         bob.do("msg", to="alice", text="x")
     found = alice.do("history", room="@nobody")
     assert (found.entries, found.more) == ((), True)
+    found = alice.do("history", room="@nobody", after=0)
+    assert (len(found.entries), found.more) == (1, True)  # to go on from
     assert not alice.do("history", room="@bob", after=8).more
 
 

@@ -107,9 +107,45 @@ def test_an_edit_is_an_event(bot):
     )
 
 
+def test_a_program_catches_up_in_two_ways(people, bot):
+    """A history with annotations has what joining again with `after` brings: all entries, in order,
+    and of an erased edit its place. So a program that reads page by page misses none."""
+    alice = people("alice")
+    answer(bot, do="say", room="lab", text="helo")
+    answer(bot, do="edit", room="lab", text="hello")
+    for word in ("+1", "ok", "+1"):
+        answer(bot, do="react", room="lab", position=1, word=word)
+    answer(bot, do="say", room="lab", text="oops", about=1)
+    answer(bot, do="edit", room="lab", text="ouch")
+    answer(bot, do="erase", room="lab", position=7)
+    alice.expect("* bot erased #6")
+    bot.ask(do="join", room="lab", after=0)
+    events = [bot.event() for _ in range(9)]
+    joined = events.pop(0)
+    kinds = [
+        "message",
+        "edit",
+        "reaction",
+        "reaction",
+        "reaction-removed",
+        "gone",
+        "gone",
+        "erased",
+    ]
+    assert (joined["seq"], [it["event"] for it in events]) == (8, kinds)
+    every = {"do": "history", "room": "lab", "annotations": True}
+    assert answer(bot, **every, after=0)["entries"] == events
+    assert answer(bot, **every)["entries"] == events
+    pages = [answer(bot, **every, after=at, limit=1)["entries"] for at in range(9)]
+    assert pages == [*([it] for it in events), []]
+    plain = answer(bot, do="history", room="lab", annotations=False)["entries"]
+    assert [it["seq"] for it in plain] == [1, 6, 8]
+
+
 @pytest.mark.parametrize(
     ("request_", "code"),
     [
+        ({"do": "history", "annotations": "yes"}, "bad-argument"),
         ({"do": "say", "text": "hi", "about": 99}, "no-such-entry"),
         ({"do": "say", "text": "hi", "about": 10**18}, "no-such-entry"),
         ({"do": "say", "text": "hi", "about": 1 << 62}, "bad-argument"),

@@ -1,6 +1,6 @@
 """Commands about rooms, talk and history."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from heapq import nsmallest
 from itertools import islice
@@ -155,16 +155,21 @@ async def _history(chat: Chat, session: Session, args: Arguments) -> replies.His
     else:
         room = chat.rooms.resolve(session, place)
         name, log, with_ = room.name, room.log, ""
-    entries, more = await chat.history(log, after, before, limit, partial(_is_with, with_))
-    shown = heard_entries(entries, session.ignored)
-    if more and not shown:  # there has to be one to go on from
-        shown = tuple(entries[-1:] if after is not None else entries[:1])
+    all_ = args.get("annotations", False)
+    wanted = partial(_is_listed, session.ignored, with_, all_)
+    entries, more = await chat.history(log, after, before, limit, wanted, not all_)
+    # If none of a long page is heard, there has to be one to go on from.
+    shown = heard_entries(entries, session.ignored) or tuple(entries)
     return replies.History(name, shown, more)
 
 
-def _is_with(other: str, entry: Entry) -> bool:
-    """Return whether an entry of an inbox is from or to the user with a key; to the empty one:
-    whether it is any entry."""
+def _is_listed(ignored: Collection[str], other: str, annotations: bool, entry: Entry) -> bool:
+    """Return whether an entry is listed: of no `ignored` user; an annotation only if `annotations`;
+    and with the key of a user, `other`, only what is from or to them."""
+    if entry.is_annotation and not annotations:
+        return False
+    if ignored and names.key(entry.who) in ignored:
+        return False
     return not other or names.key(entry.to or entry.who) == other
 
 

@@ -109,6 +109,13 @@ TALK_COMMANDS = (
                 Format.JSON,
             ),
             Arg("limit", "at most so many (20; never more than 1000)", ArgType.NUMBER, True),
+            Arg(
+                "annotations",
+                "true: all entries, as `join` with `after` gives them",
+                ArgType.FLAG,
+                True,
+                Format.JSON,
+            ),
         ),
         reply=replies.History,
         elsewhere=r"@\S*",
