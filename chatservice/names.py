@@ -193,6 +193,10 @@ _SIGN = r"[\w.-]"
 """A character of a name."""
 
 
+EVERYBODY = "@room"
+"""The word with which a moderator mentions everybody in a room."""
+
+
 def is_mentioned(name: str, text: str) -> bool:
     """Return whether `text` mentions `name`. An empty name is never mentioned."""
     return bool(name) and mention_pattern(name).search(text) is not None

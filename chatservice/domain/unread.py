@@ -6,20 +6,18 @@ question to the search index. Nothing is done while entries arrive.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from chatservice import names, replies
 from chatservice.domain.log import Block, Log
 from chatservice.domain.model import Room, Session
-from chatservice.domain.ports.log_ports import SearchQuery
+from chatservice.domain.ports.log_ports import Match, SearchQuery
 from chatservice.domain.rights import ROLE_RIGHTS
 from chatservice.domain.rooms import Services
 from chatservice.entries import SAID, Entry, Kind
 from chatservice.errors import Refusal
 from chatservice.grammar.commandtypes import Right
-
-EVERYBODY = "@room"
-"""The word with which a moderator mentions everybody in a room."""
 
 _COUNTED = SAID | {Kind.PRIVATE}
 """The kinds of entries that count as unread: what somebody has said or shared."""
@@ -129,30 +127,23 @@ class UnreadCounts:
     def _is_mention(self, name: str, entry: Entry, room: Room | None) -> bool:
         if names.is_mentioned(name, entry.text):
             return True
-        if room is None or not names.is_mentioned(EVERYBODY, entry.text):
+        if room is None or not names.is_mentioned(names.EVERYBODY, entry.text):
             return False
         return entry.registered and self._rights.moderates(names.key(entry.who), room)
 
     async def _search(self, session: Session, room: Room, count: _Count, last: int) -> None:
         """Count the mentions behind what was looked at, with the search index."""
         user, most = session.require_user(), self._limits.unread_mentions
-        found = set[int]()
-        for word in (user.name, EVERYBODY):
-            left = most - count.mentions - len(found)
-            if left <= 0:
-                break
-            try:
-                where = {room.number: last + 1}
-                query = SearchQuery(f'"{word}"', where, left, after=count.position)
-                matches = (await self._logs.search(query)).matches
-            except Refusal:  # it takes too long now
-                continue
-            for _, position, entry in matches:
-                key = names.key(entry.who)
-                is_other = key != user.key and key not in session.ignored
-                if is_other and entry.kind in _COUNTED and self._is_mention(user.name, entry, room):
-                    found.add(position)
-        count.mentions += len(found)
+        left = most - count.mentions
+        query = SearchQuery("", {room.number: last + 1}, left, count.position, mentions=user.name)
+        matches: Sequence[Match] = ()
+        with suppress(Refusal):  # it takes too long now
+            matches = (await self._logs.search(query)).matches
+        for _, _, entry in matches:
+            key = names.key(entry.who)
+            is_other = key != user.key and key not in session.ignored
+            if is_other and entry.kind in _COUNTED and self._is_mention(user.name, entry, room):
+                count.mentions += 1
 
 
 def _in_memory(log: Log, position: int, limit: int) -> Iterator[Block]:

@@ -176,6 +176,7 @@ class MemoryLogs:
                 if query.after < position < before
                 and queries.fits(run, query)
                 and all(it.search(_plain(text)) for it in wanted)
+                and queries.mentions(text, query)
             ]
             for log, before in query.logs.items()
         ]

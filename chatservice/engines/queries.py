@@ -22,13 +22,14 @@ def terms(query: SearchQuery) -> list[Term]:
     """Return the terms of a search: words, `"phrases in quotes"`, and `beginnings*`.
 
     Raises `Refusal` (bad-argument) if there is none, unless the query has no words at all, and asks
-    for a user or for files.
+    for a user, mentions or files.
     """
     found = []
     for quoted, word in re.findall(r'"([^"]*)"|([^\s"]+)', query.words):
         if any(one.isalnum() for one in quoted or word):
             found.append(Term(quoted or word, word.endswith("*")))
-    if not found and (query.words or not (query.who or query.other or query.files)):
+    narrowed = query.who or query.other or query.files or query.mentions
+    if not found and (query.words or not narrowed):
         raise Refusal(Code.BAD_ARGUMENT, "There is no word in that; say what to search for.")
     return found
 
@@ -61,6 +62,12 @@ def fits(it: Run | Entry, query: SearchQuery) -> bool:
         and (not query.other or other_side(it) == query.other)
         and (not query.files or it.file is not None)
     )
+
+
+def mentions(text: str, query: SearchQuery) -> bool:
+    """Return whether a text mentions those whom a query asks for."""
+    wanted = (query.mentions, names.EVERYBODY) if query.mentions else ()
+    return not wanted or any(names.is_mentioned(it, text) for it in wanted)
 
 
 def newest(matches: Iterable[Sequence[Match]], limit: int) -> list[Match]:

@@ -254,7 +254,8 @@ async def test_searching_several_logs(engine):
 
 @pytest_twisted.ensureDeferred
 async def test_narrowing_a_search(engine):
-    """Beside words, a query asks for an author, the other side of private talk, files and times."""
+    """Beside words, a query asks for an author, the other side of private talk, files, times
+    and mentions."""
     lab = await room(engine)
     mark = FileMark("cat plan.txt", 3, "ab" * 32)
     await append(
@@ -284,6 +285,11 @@ async def test_narrowing_a_search(engine):
         await code_of(engine.logs.search(SearchQuery("!", {lab: 9}, 9, who="a")))
         == Code.BAD_ARGUMENT
     )
+    texts = ("hi Bob.B!", "bob.bo", "@Room: lunch", "bob b", "mushroom")
+    await append(engine, *(say(lab, text) for text in texts))
+    assert await found("", mentions="bob.b") == [6, 8]
+    assert await found("lunch", mentions="bob.b") == [8]
+    assert await found("", mentions="bob.b", who="alice", after=6) == [8]
 
 
 @pytest_twisted.ensureDeferred

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice.domain.unread import EVERYBODY
 from chatservice.errors import Code
 from chatservice.events import ReadMoved
+from chatservice.names import EVERYBODY
 from tests.domain.harness import Gate, MemoryChat
 
 

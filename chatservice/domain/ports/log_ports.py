@@ -70,8 +70,9 @@ class SearchQuery(NamedTuple):
     Entries are behind the position `after`, which is for a single log. `who` is the key of the
     author's name. `other` is that of the other side of private talk: of the user whom an entry was
     sent to, or else of its author. Empty ones fit all. Entries are from the time `since` on and
-    from before `until` (milliseconds since 1970). With `files`, they are those of files. `words`
-    may be empty if there is a `who` or an `other`, or with `files`.
+    from before `until` (milliseconds since 1970). With `files`, they are those of files. With
+    `mentions`, a user's name, they have that name as a word, or `names.EVERYBODY`. `words` may be
+    empty if something else narrows the search.
     """
 
     words: str
@@ -83,6 +84,7 @@ class SearchQuery(NamedTuple):
     since: int = 0
     until: int = FAR_FUTURE
     files: bool = False
+    mentions: str = ""
 
 
 class Match(NamedTuple):

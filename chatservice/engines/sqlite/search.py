@@ -16,8 +16,9 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import lru_cache
 from heapq import merge
 from pathlib import Path
 from unicodedata import normalize
@@ -35,13 +36,13 @@ from chatservice.entries import Kind, Run
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
-VERSION = 6
+VERSION = 7
 _TOKENS = '"unicode61 remove_diacritics 2"'
 ENTRIES = (
     f"CREATE VIRTUAL TABLE entry USING fts5(text, marks, time UNINDEXED, tokenize = {_TOKENS});"
 )
-"""`marks` are words for what is not text: whose an entry is, whom it was sent to, and whether it is
-a file. `time` is in milliseconds since 1970."""
+"""`marks` are words for what is not text: whose an entry is, whom it was sent to, whether it is a
+file, and whether it mentions everybody. `time` is in milliseconds since 1970."""
 _TABLES = f"""
 {ENTRIES}
 -- The block up to which entries are in the index, as it is in the log, so that an index of another
@@ -110,23 +111,33 @@ def rows_of(log: int, runs: Iterable[tuple[int, Run]]) -> Iterator[Row]:
     last, marked = None, ""
     for position, text, run in queries.searchable(runs):
         if run is not last:
-            last, marked = run, " ".join(_marks(run))
-        yield number(log, position), normalize("NFC", text), marked, run.time
+            last, marked = run, _marks(run.who, run.to, run.file is not None)
+        to_all = "@" in text and names.is_mentioned(names.EVERYBODY, text)
+        marks = f"{marked} {_mark('all')}" if to_all else marked
+        yield number(log, position), normalize("NFC", text), marks, run.time
 
 
-def _marks(run: Run) -> Iterator[str]:
-    """Iterate over the marks of a run's entries. A name is in hexadecimal, so that it is one
-    word, and that of no other name."""
-    yield _mark("who", names.key(run.who))
-    if run.to:
-        yield _mark("sent")
-        yield _mark("to", names.key(run.to))
-    if run.file is not None:
-        yield _mark("file")
+@lru_cache(maxsize=1000)  # a few users say most of it
+def _marks(who: str, to: str, is_file: bool) -> str:
+    """Return the marks of a run's entries. A name is in hexadecimal, so that it is one word, and
+    that of no other name."""
+    marks = [_mark("who", names.key(who))]
+    if to:
+        marks += _mark("sent"), _mark("to", names.key(to))
+    return " ".join([*marks, *(_mark("file") for _ in range(is_file))])
 
 
 def _mark(what: str, key: str = "") -> str:
     return f"{what}{key.encode().hex()}"
+
+
+def _rows_of_all(
+    db: sqlite3.Connection, unindexed: Mapping[int, Sequence[tuple[int, Run]]]
+) -> Iterator[Row]:
+    """Iterate over the rows of entries of several logs, with their newest texts. To ask for these
+    once a log and not once a block takes a quarter off the time."""
+    for log, runs in unindexed.items():
+        yield from rows_of(log, entryreading.edited(db, log, runs))
 
 
 def _edited_rows(
@@ -309,14 +320,17 @@ class Indexer:
             " EXISTS (SELECT 1 FROM log WHERE log.id = block.log AND log.ended < block.last)"
             " FROM block WHERE id > ? ORDER BY id LIMIT ?"
         )
-        rows: list[Row] = []
-        last = None
+        unindexed: dict[int, list[tuple[int, Run]]] = {}
+        last, count = None, 0
         with closing(self._log.execute(sql, (reached, STEP_BLOCKS))) as new:
             for *last, data, is_kept in new:
                 if is_kept:  # a guest's inbox is not, and no room that was removed
-                    rows += self._readable(last[1], last[2], data)
-                if len(rows) >= STEP_ENTRIES:
+                    runs = self._readable(last[1], last[2], data)
+                    unindexed.setdefault(last[1], []).extend(runs)
+                    count += sum(len(run.texts) for _, run in runs)
+                if count >= STEP_ENTRIES:
                     break
+        rows = list(_rows_of_all(self._log, unindexed))
         changed = self._changed()  # after the blocks: what changes since then is found next time
         places = [it[1:] for it in changed]
         edited = list(_edited_rows(self._log, places, last[0] if last else reached))
@@ -372,11 +386,10 @@ class Indexer:
                 self._stopped.wait(integrity.AGAIN_SECONDS)
         return bool(self._merging) or self._uncleaned
 
-    def _readable(self, log: int, first: int, data: bytes) -> list[Row]:
-        """Return the rows of a block; none of one that is damaged, which is for others to say."""
+    def _readable(self, log: int, first: int, data: bytes) -> list[tuple[int, Run]]:
+        """Return the runs of a block; none of one that is damaged, which is for others to say."""
         try:
-            runs = blocks.unpack(first, data)
-            return list(rows_of(log, entryreading.edited(self._log, log, runs)))
+            return blocks.unpack(first, data)
         except ValueError:
             self.log.warn("a block of log {log} at {first} is damaged", log=log, first=first)
             return []
@@ -415,6 +428,9 @@ def question(query: SearchQuery) -> str:
     if found:
         words = " ".join(f'"{text}"' + "*" * begins for text, begins in found)
         parts.append(f"text : ({words})")
+    if query.mentions:
+        name = normalize("NFC", query.mentions)
+        parts.append(f'(text : "{name}") OR (marks : {_mark("all")})')
     if query.who:
         parts.append(f"marks : {_mark('who', query.who)}")
     if query.other:
@@ -566,21 +582,24 @@ class Searcher:
     def _not_indexed(self, query: SearchQuery, reached: int) -> tuple[list[Row], bool]:
         """Return the rows of the newest entries that are not in the index, and whether there are
         more than are looked through."""
-        rows: list[Row] = []
-        room, pending = self._limits.scan_bytes, False
-        sql = f"SELECT id, first, entries FROM block WHERE {UP_TO}"
+        entries, room = self._limits.scan_entries, self._limits.scan_bytes
+        pending, unindexed = False, dict[int, list[tuple[int, Run]]]()
+        sql = f"SELECT id, first, last, entries FROM block WHERE {UP_TO}"
         for log, before in query.logs.items():
+            stored: list[list[tuple[int, Run]]] = []
             with closing(self._log.execute(sql, (log, before - 1))) as newest:
-                for id_, first, data in newest:
-                    if log > 0 and id_ <= reached:
+                for id_, first, last, data in newest:
+                    if (log > 0 and id_ <= reached) or last <= query.after:
                         break
-                    if len(rows) >= self._limits.scan_entries or room <= 0:
+                    if entries <= 0 or room <= 0:
                         pending = True
                         break
-                    runs = blocks.unpack(first, data)
-                    rows += rows_of(log, entryreading.edited(self._log, log, runs))
+                    stored.append(blocks.unpack(first, data))
+                    entries -= last - first + 1
                     room -= len(data)
-        return rows, pending
+            if stored:
+                unindexed[log] = [pair for runs in reversed(stored) for pair in runs]
+        return list(_rows_of_all(self._log, unindexed)), pending
 
     def _ask_fresh(self, rows: list[Row], query: SearchQuery, asked: str) -> dict[int, int]:
         if not rows:
@@ -606,6 +625,7 @@ class Searcher:
             if self._late():
                 raise TimeoutError
             for position, entry in entries:
-                if entry.kind != Kind.GONE and queries.fits(entry, query):
+                fits = queries.fits(entry, query) and queries.mentions(entry.text, query)
+                if entry.kind != Kind.GONE and fits:
                     found[number(log, position)] = Match(log, position, entry)
         return [found[row] for row in rows if row in found]
