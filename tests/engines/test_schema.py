@@ -12,7 +12,7 @@ import pytest
 from chatservice.engines import blocks
 from chatservice.engines.sqlite import integrity
 from chatservice.engines.sqlite.rescue import main as rescue
-from chatservice.engines.sqlite.schema import VERSION, open_database, open_reader
+from chatservice.engines.sqlite.schema import TABLES, VERSION, open_database, open_reader
 from chatservice.entries import Kind, Run
 from chatservice.errors import Refusal
 
@@ -79,6 +79,33 @@ def test_a_new_database_is_ours_and_durable(path):
             assert db.execute(f"PRAGMA {name}").fetchone() == (value,)
     assert files(path) == ["chat.sqlite"]
     assert integrity.fault(integrity.open_reader(path)) is None
+
+
+def free_in_first_page(path):
+    """Return the free bytes of the first page, if it has the SQL of all tables, or else 0."""
+    page = path.read_bytes()[:PAGE]
+    cells, content = (int.from_bytes(page[at : at + 2], "big") for at in (103, 105))
+    is_leaf = page[100] == 13  # else the tables are told on other pages (sqlite.org/fileformat)
+    return (content - 108 - 2 * cells) * is_leaf
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_all_tables_are_told_by_the_first_page(path, older):
+    """A rescue finds them while that page can be read. An upgrade makes room for what it adds: the
+    last version that was released had the statements with spaces, and lacked tables."""
+    if older:
+        lacks = r"CREATE \w+ (annotation|member|member_log) [^;]*;"
+        spaced = re.sub(lacks, "", re.sub(r"\s+", " ", re.sub("--.*", "", TABLES)))
+        with closing(sqlite3.connect(path)) as db:
+            db.executescript(spaced)
+            db.execute(f"PRAGMA application_id = {integrity.APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {VERSION - 1}")
+    open_database(path).close()
+    assert free_in_first_page(path), (
+        "The SQL of the tables does not fit into one page any more, so a rescue may lose all with "
+        "one of several pages. Shorten it (upgrades.shortened), or give the new table a database "
+        "of its own."
+    )
 
 
 def test_a_database_is_made_whole_or_not_at_all(path, monkeypatch):

@@ -1,6 +1,5 @@
 """The tables, numbered, and how the database is opened."""
 
-import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -168,9 +167,7 @@ CREATE TABLE partial (
 """
 
 
-_SQL = re.sub(r"\s*([(),])\s*", r"\1", re.sub(r"\s+", " ", re.sub("--.*", "", TABLES)))
-"""SQLite keeps these statements: without our comments and spaces they fit into one page, and
-`engines/sqlite/rescue.py` can read either all of it or nothing."""
+_SQL = upgrades.shortened(TABLES)
 
 UP_TO = """
 log = ?1 AND first <= ?2 AND last <= coalesce(

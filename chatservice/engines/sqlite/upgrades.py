@@ -9,6 +9,7 @@ import filecmp
 import itertools
 import json
 import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -107,6 +108,7 @@ def _change(db: sqlite3.Connection, version: int, tables: str) -> None:
         db.execute("ALTER TABLE block RENAME TO block_1")
     if version < 3:
         db.execute("ALTER TABLE file RENAME TO file_2")
+    _shorten(db)
     _complete(db, tables)
     if version < 2:
         _change_blocks(db)
@@ -132,6 +134,28 @@ def _change(db: sqlite3.Connection, version: int, tables: str) -> None:
             "DELETE FROM rule WHERE what IN ('owner', 'moderator', 'invited')"
             " AND whom NOT IN (SELECT key FROM account)"
         )
+
+
+def shortened(sql: str) -> str:
+    """Return statements without what SQLite does not need.
+
+    It keeps their text, which has to fit into the first page: `engines/sqlite/rescue.py` finds the
+    tables while that page can be read.
+    """
+    sql = re.sub(r"\s+", " ", re.sub("--.*", "", sql))
+    sql = re.sub(r"(REFERENCES \w+)\(\w+\)", r"\1", sql)
+    return re.sub(r"INTEGER(?! PRIMARY)", "INT", re.sub(r" *([(),;]) *", r"\1", sql))
+
+
+def _shorten(db: sqlite3.Connection) -> None:
+    """Shorten the statements that a database has, to make room for those that it lacks."""
+    made = db.execute("SELECT sql, rowid FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    db.execute("PRAGMA writable_schema = ON")
+    db.executemany(
+        "UPDATE sqlite_master SET sql = ? WHERE rowid = ?",
+        [(shortened(sql), row) for sql, row in made],
+    )
+    db.execute("PRAGMA writable_schema = RESET")  # so that SQLite reads them anew
 
 
 def _complete(db: sqlite3.Connection, tables: str) -> None:
