@@ -142,7 +142,8 @@ class MemberList(Reply):
 class UnreadInfo(Record):
     """A row of `unread`: a room that the user keeps, with its `number`, its `last` position and the
     read position (`read`); or the inbox, `@`. `unread` counts what others said behind that, and
-    `mentions` what of it names the user."""
+    `mentions` what of it names the user. A count that is not `exact` may be too high: it has all
+    entries behind the first ones."""
 
     room: str
     number: int
@@ -150,6 +151,7 @@ class UnreadInfo(Record):
     read: int
     unread: int
     mentions: int
+    exact: bool = True
 
 
 class UnreadList(Reply):

@@ -33,6 +33,7 @@ class _Count:
     position: int
     unread: int = 0
     mentions: int = 0
+    exact: bool = True
 
 
 class UnreadCounts:
@@ -57,7 +58,7 @@ class UnreadCounts:
             count = await self._count(session, room, read, left)
             left -= min(count.position - read, left)
             last = room.log.last
-            row = (room.name, room.number, last, read, count.unread, count.mentions)
+            row = (room.name, room.number, last, read, count.unread, count.mentions, count.exact)
             rows.append(replies.UnreadInfo(*row))
         if inbox and (row_ := await self._inbox(session, left)) is not None:
             rows.append(row_)
@@ -72,8 +73,9 @@ class UnreadCounts:
         log = user.inbox
         count = _Count(min(account.read_position, log.last))
         await self._look(session, None, log, count, left)
-        unread = count.unread + log.last - count.position
-        return replies.UnreadInfo("@", 0, log.last, account.read_position, unread, 0)
+        further = log.last - count.position
+        row = ("@", 0, log.last, account.read_position, count.unread + further, 0)
+        return replies.UnreadInfo(*row, exact=not further)
 
     async def _count(self, session: Session, room: Room, read: int, left: int) -> _Count:
         """Count what is unread in a room behind a position, looking at `left` entries at most. Of a
@@ -86,6 +88,7 @@ class UnreadCounts:
         last, looked_at = log.last, count.position
         if last > looked_at:
             count.unread += last - looked_at
+            count.exact = False
             if may_read:
                 await self._search(session, room, count, last)
         return count

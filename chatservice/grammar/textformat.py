@@ -244,7 +244,7 @@ def skip_offer(log: str, behind: int) -> bytes:
 def earlier_offer(it: replies.Joined, shown: int) -> bytes:
     """Encode the offer to show what is unread in a room before the entries that follow, of which
     there are `shown`."""
-    told = f"{it.seq - it.read} unread, of which the last {shown} follow"
+    told = f"{it.seq - it.read} entries are unread, of which the last {shown} follow"
     return f"* {told}; /history #{it.read} shows the first.\n".encode()
 
 
@@ -397,10 +397,12 @@ def _unread(it: replies.UnreadList) -> list[str]:
 
 
 def unread_line(it: replies.UnreadInfo) -> str:
-    """Return what is unread in a room, in words: `* lab: 12 unread, 1 for you`."""
+    """Return what is unread in a room, in words: `* lab: 12 unread, 1 for you`, or `about 12000`
+    of a count that may be too high."""
     place = "your inbox" if it.room == "@" else it.room
     mentions = f"{MENTIONS_SHOWN}+" if it.mentions > MENTIONS_SHOWN else str(it.mentions)
-    return f"* {place}: {it.unread} unread" + (f", {mentions} for you" if it.mentions else "")
+    unread = f"{'' if it.exact else 'about '}{it.unread} unread"
+    return f"* {place}: {unread}" + (f", {mentions} for you" if it.mentions else "")
 
 
 MENTIONS_SHOWN = 99

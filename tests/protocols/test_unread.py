@@ -107,9 +107,22 @@ def test_more_is_unread_than_is_shown(start_server, connect):
     bob = person(server, connect)
     bob.send("/join lab")
     assert bob.expect("of which") == (
-        "* 8 unread, of which the last 3 follow; /history #0 shows the first."
+        "* 8 entries are unread, of which the last 3 follow; /history #0 shows the first."
     )
     assert bob.line().endswith("#6] alice: 5")
+
+
+def test_a_count_that_may_be_too_high(start_server, connect):
+    """Far behind, the server does not look at all entries, and says so in both formats."""
+    server = start_server("--room", "lab", unread_entries=3)
+    bob = program(server, connect, command="signup")
+    ask(bob, do="join", room="lab")
+    for text in range(5):
+        ask(bob, do="say", room="lab", text=str(text))
+    row = unread(bob)["lab"]
+    assert (row["unread"], row["exact"]) == (2, False)
+    assert unread(bob)["@"]["exact"]
+    assert person(server, connect).expect(" unread") == "* lab: about 2 unread"
 
 
 def test_a_guest_is_shown_the_last_lines(start_server, connect):
