@@ -1,5 +1,6 @@
 """Finding what was said: by the index, and in what is not in it yet."""
 
+import random
 import sqlite3
 from contextlib import closing, suppress
 from math import inf
@@ -153,6 +154,31 @@ async def test_many_rooms_before_and_behind_the_index(store, index):
         assert [it.entry.text for it in found.matches] == [f"word {at}" for at in range(20, 60)]
         assert not found.pending
         catch_up(index)
+
+
+@pytest.mark.parametrize("words", ["word", "wor*", "word say*", "rare"])
+@pytest_twisted.ensureDeferred
+async def test_any_rooms_of_many(store, index, words, monkeypatch):
+    """The answer is the same, however many rows of other rooms lie between, and however early the
+    question is asked anew behind them."""
+    chance, said = random.Random(1), []
+    logs = [await room(store, f"r{at}") for at in range(9)]
+    for time in range(200):
+        log = chance.choice(logs)
+        text = chance.choice(["a word to say", "the word said", "rare", "nothing"])
+        await store.append([Draft(log, Run(Kind.MESSAGE, time, "alice", [text]))], {})
+        said.append((log, text))
+    catch_up(index)
+    fits = {"word": "word", "wor*": "word", "word say*": "to say", "rare": "rare"}[words]
+    for passed in (0, 2, 100):
+        monkeypatch.setattr("chatservice.engines.sqlite.search.PASSED_ROWS", passed)
+        some, limit = chance.sample(logs, passed % 7 + 1), chance.randint(1, 30)
+        query = SearchQuery(
+            words, {log.id: 999 for log in some}, limit, since=chance.choice([0, 9])
+        )
+        times = [at for at, (log, text) in enumerate(said) if log in some and fits in text]
+        wanted = [at for at in times if at >= query.since][-limit:]
+        assert [it.entry.time for it in (await store.search(query)).matches] == wanted
 
 
 @pytest_twisted.ensureDeferred

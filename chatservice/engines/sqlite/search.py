@@ -2,7 +2,7 @@
 
 The index is a database of its own beside the log, and can be made again from that at any time. An
 entry's row is its log's number and its position: a log is a range of rows, and the newest come
-first without sorting. Several logs are asked one after another. Inboxes are in it as rooms are,
+first without sorting. Inboxes are in it as rooms are,
 but for those of guests, which are looked through. FTS5 finds 20 of a million in less than a
 millisecond, a prefix in a fifth of a second (docs/performance.md).
 
@@ -20,13 +20,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import closing, suppress
 from functools import lru_cache
 from heapq import merge
+from itertools import islice
+from math import inf
+from operator import itemgetter
 from pathlib import Path
 from unicodedata import normalize
 
 from twisted.logger import Logger
 
 from chatservice import names
-from chatservice.domain.ports.log_ports import Match, SearchQuery, SearchResult
+from chatservice.domain.ports.log_ports import FAR_FUTURE, Match, SearchQuery, SearchResult
 from chatservice.engines import blocks, queries
 from chatservice.engines.sqlite import entryreading, integrity, permissions
 from chatservice.engines.sqlite.integrity import HANDLER_STEPS, open_reader
@@ -56,11 +59,13 @@ INSERT INTO forgotten VALUES (0);
 CREATE TABLE ended (log INTEGER PRIMARY KEY, position INTEGER NOT NULL);
 PRAGMA user_version = {VERSION};
 """
-ASK = (
-    "SELECT rowid, time FROM entry WHERE entry MATCH ? AND rowid BETWEEN ? AND ?"
-    " AND rowid NOT IN (SELECT value FROM json_each(?)) AND time >= ? AND time < ?"
-    " ORDER BY rowid DESC LIMIT ?"
-)
+ASK = "SELECT rowid FROM entry WHERE entry MATCH ? AND rowid <= ?{times} ORDER BY rowid DESC"
+"""Finds rows, the last ones first. It looks at times only if it has to: they are in no index."""
+
+_TIMES = " AND time >= ? AND time < ?"
+_TIME = "SELECT c2 FROM entry_content WHERE id = ?"
+"""Finds the time of a row in FTS5's own table of contents."""
+
 _BLOCK_OF_EDITED = (
     "SELECT (SELECT id FROM block WHERE block.log = annotation.log AND last >= about"
     " ORDER BY last LIMIT 1) FROM annotation WHERE log = ? AND kind = 'edit' AND about = ?"
@@ -441,29 +446,55 @@ def question(query: SearchQuery) -> str:
     return " AND ".join(f"({part})" for part in parts)
 
 
-ONE_BY_ONE = 8
-"""Logs that are asked one after another. More are asked at once, which takes as long as there are
-matches in the whole index: FTS5 gathers those of a prefix anew for each log, in 25 ms for 100,000
-(2000 rooms: 42 s)."""
-
-_ASK_ALL = (
-    "SELECT rowid, time FROM entry WHERE entry MATCH ? AND time >= ? AND time < ?"
-    " ORDER BY rowid DESC"
-)
+PASSED_ROWS = 100
+"""Rows of other logs that are passed over before the question is asked anew behind them: that takes
+as long. One with a prefix is never asked anew: FTS5 gathers all its matches each time, in 25 ms for
+100,000."""
 
 
-def _ask_at_once(
+def _last_rows(
+    db: sqlite3.Connection, query: SearchQuery, asked: str, without: Collection[int]
+) -> list[list[int]]:
+    """Return the last rows of each log that fit, newest first, but none of `without`; the last log
+    first."""
+    by_time = query.since > 0 or query.until < FAR_FUTURE
+    sql, times = ASK.format(times=_TIMES * by_time), (query.since, query.until) * by_time
+    most = inf if any(it.begins for it in queries.terms(query)) else PASSED_ROWS
+    ranges = sorted(
+        ((number(log, query.after + 1), number(log, end - 1)) for log, end in query.logs.items()),
+        reverse=True,
+    )
+    found: list[list[int]] = [[] for _ in ranges]
+    at = 0
+    while at < len(ranges):
+        passed = 0
+        for (row,) in db.execute(sql, (asked, ranges[at][1], *times)):
+            while at < len(ranges) and (row < ranges[at][0] or len(found[at]) == query.limit):
+                at += 1
+            if at == len(ranges):
+                break
+            if row > ranges[at][1]:
+                passed += 1
+                if passed > most:
+                    break
+            elif row not in without:
+                found[at].append(row)
+        else:  # there are no more
+            break
+    return found
+
+
+def _ask(
     db: sqlite3.Connection, query: SearchQuery, asked: str, without: Collection[int]
 ) -> dict[int, int]:
-    """Return the last rows of each of many logs that fit, with their times."""
-    found: dict[int, int] = {}
-    left = dict.fromkeys(query.logs, query.limit)
-    for row, time_ in db.execute(_ASK_ALL, (asked, query.since, query.until)):
-        log, position = row >> POSITIONS, row & ((1 << POSITIONS) - 1)
-        if left.get(log, 0) and query.after < position < query.logs[log] and row not in without:
-            found[row] = time_
-            left[log] -= 1
-    return found
+    """Return the last rows of all logs together that fit, with their times."""
+
+    def timed(rows: Iterable[int]) -> Iterator[tuple[int, int]]:
+        return ((db.execute(_TIME, (row,)).fetchone()[0], row) for row in rows)
+
+    of_logs = [timed(rows) for rows in _last_rows(db, query, asked, without)]
+    newest = merge(*of_logs, key=itemgetter(0), reverse=True)
+    return {row: time_ for time_, row in islice(newest, query.limit)}
 
 
 class Searcher:
@@ -537,7 +568,8 @@ class Searcher:
                 (reached,) = db.execute("SELECT block FROM reached").fetchone()
                 (forgotten,) = db.execute("SELECT id FROM forgotten").fetchone()
                 changed = self._changed(query, forgotten)
-                return reached, self._ask(db, query, asked, changed), changed
+                without = {number(*place) for place in changed}
+                return reached, _ask(db, query, asked, without), changed
         except sqlite3.DatabaseError as error:
             if integrity.is_error(error, sqlite3.SQLITE_INTERRUPT):
                 raise
@@ -555,37 +587,16 @@ class Searcher:
         sql = "SELECT log, position FROM erased WHERE log = ? AND id > ?"
         return [it for log in query.logs for it in self._log.execute(sql, (log, forgotten))]
 
-    def _ask(
-        self,
-        db: sqlite3.Connection,
-        query: SearchQuery,
-        asked: str,
-        changed: Iterable[tuple[int, int]],
-    ) -> dict[int, int]:
-        """Return the last rows of each log that fit, with their times, but not those of entries
-        that have changed."""
-        without: dict[int, list[int]] = {}
-        for log, position in changed:
-            without.setdefault(log, []).append(number(log, position))
-        if len(query.logs) > ONE_BY_ONE:
-            but_rows = {row for rows in without.values() for row in rows}
-            return _ask_at_once(db, query, asked, but_rows)
-        rows: dict[int, int] = {}
-        for log, before in query.logs.items():
-            if self._late():
-                raise TimeoutError
-            among = (asked, number(log, query.after + 1), number(log, before - 1))
-            but = json.dumps(without.get(log, ()))
-            rows.update(db.execute(ASK, (*among, but, query.since, query.until, query.limit)))
-        return rows
-
     def _not_indexed(self, query: SearchQuery, reached: int) -> tuple[list[Row], bool]:
         """Return the rows of the newest entries that are not in the index, and whether there are
         more than are looked through."""
         entries, room = self._limits.scan_entries, self._limits.scan_bytes
         pending, unindexed = False, dict[int, list[tuple[int, Run]]]()
         sql = f"SELECT id, first, last, entries FROM block WHERE {UP_TO}"
+        (newest_id,) = self._log.execute("SELECT coalesce(max(id), 0) FROM block").fetchone()
         for log, before in query.logs.items():
+            if log > 0 and newest_id <= reached:  # as nearly always
+                continue
             stored: list[list[tuple[int, Run]]] = []
             with closing(self._log.execute(sql, (log, before - 1))) as newest:
                 for id_, first, last, data in newest:
@@ -608,7 +619,7 @@ class Searcher:
             db.set_progress_handler(self._late, HANDLER_STEPS)
             db.execute(ENTRIES)
             add(db, [*{row[0]: row for row in rows}.values()])
-            return self._ask(db, query, asked, ())
+            return _ask(db, query, asked, ())
 
     def _matches(self, rows: list[int], query: SearchQuery) -> list[Match]:
         """Read the entries of rows from the log. Leave out those that are gone, and those that
