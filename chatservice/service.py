@@ -223,7 +223,7 @@ class ChatService(Service):
             await self.factory.chat.presence.save_all()
             self.factory.farewell("The server is stopping; come back later.")
             await self.factory.when_empty(FAREWELL_SECONDS)
-            await self.factory.chat.members.save()
+            await self.factory.chat.reading.save()
             await self._engine.stop()
 
     def stopService(self) -> "Deferred[None]":

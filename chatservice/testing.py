@@ -246,6 +246,6 @@ class MemoryServer:
         await self.chat.publisher.settled()
         self.factory.farewell("The server is stopping; come back later.")
         await self.factory.when_empty(FAREWELL_SECONDS)
-        await self.chat.members.save()
+        await self.chat.reading.save()
         await self.engine.stop()
         self._timers.cancel()

@@ -4,6 +4,8 @@
 * `chat`: the whole, with talk, history and search; `rooms`, `users`, `accounts`, `files`,
   `moderation` and `overview` are its parts.
 * `model`: the room, the user, the session; `log`: logs, blocks, cursors.
+* `annotating`, `searching`, `members`, `readpositions`, `unread`, `presence`, `typingnotices`:
+  further parts of the chat; `ignoring`: what ignored users say, left out.
 * `rights`, `rules`, `ratelimit`, `loginthrottle`, `quotas`, `roomlimits`: who may do what, and how
   often; `tickets`: the right to one transfer.
 * `ports`: what a storage engine must promise; `publisher` shows what the engine has stored, and

@@ -24,6 +24,7 @@ from chatservice.domain.ports.log_ports import Draft, OnStored, no_entry
 from chatservice.domain.ports.loop_ports import EventLoop
 from chatservice.domain.presence import Presence
 from chatservice.domain.publisher import Publisher
+from chatservice.domain.readpositions import KeptByAccount, ReadPositions
 from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms, Services
@@ -62,7 +63,9 @@ class Chat:
         self.publisher = publisher = Publisher(engine.logs, loop)
         cache = BlockCache(limits)
         self.rights = rights = Rights(self.now)
-        self.members = members = Members(engine.members, rights, loop, limits)
+        kept = KeptByAccount()
+        self.reading = reading = ReadPositions(engine.members, engine.accounts, kept, loop, limits)
+        self.members = members = Members(engine.members, kept, reading, rights, loop, limits)
         throttle = LoginThrottle(engine.hasher, seconds, queue, limits)
         services = Services(
             engine=engine,
@@ -70,6 +73,7 @@ class Chat:
             cache=cache,
             rights=rights,
             members=members,
+            reading=reading,
             throttle=throttle,
             limits=limits,
             now=self.now,

@@ -51,7 +51,7 @@ class Replica:
         self._rights = services.rights
         self._cache = services.cache
         self._publisher = services.publisher
-        self._members = services.members
+        self._members, self._reading = services.members, services.reading
 
     def appended(self, runs: Mapping[int, Sequence[tuple[int, Run]]]) -> None:
         """Show what other nodes have stored, by the numbers of the logs."""
@@ -96,9 +96,16 @@ class Replica:
                 user, room = self._users.by_key.get(account), self._rooms.by_number.get(number)
                 self._members.changed(change, user, room)
             case ReadChanged():
-                self._users.read_moved(self._members.moved(change))
+                self._tell_read(change)
             case GuestRegistered():
                 self._users.guest_registered(change)
+
+    def _tell_read(self, change: ReadChanged) -> None:
+        """Tell users who are here of read positions that another node has moved."""
+        for key, number, position in self._reading.moved(change):
+            user, room = self._users.by_key.get(key), self._rooms.by_number.get(number)
+            if user is not None and room is not None:
+                self._reading.tell(user, room.name, position)
 
     def _set_topic(self, number: int, topic: str) -> None:
         room = self._rooms.by_number.get(number)

@@ -12,6 +12,7 @@ from chatservice.domain.model import Room, Session, User, is_guest_id
 from chatservice.domain.ports.engine_ports import Engine
 from chatservice.domain.ports.room_ports import RoomBounds, RoomRow
 from chatservice.domain.publisher import Publisher
+from chatservice.domain.readpositions import ReadPositions
 from chatservice.domain.rights import ROLE_RIGHTS, Rights, Role
 from chatservice.domain.roomlimits import RoomLimits
 from chatservice.domain.rules import Access, Rule, RuleKind, Rules
@@ -38,6 +39,7 @@ class Services:
     cache: BlockCache
     rights: Rights
     members: Members
+    reading: ReadPositions
     throttle: LoginThrottle
     limits: Limits
     now: Callable[[], int]
@@ -115,7 +117,7 @@ class Rooms:
         self._joined: dict[Room, list[str]] = {}
         self._store, self._files, self._cache = engine.rooms, engine.files, services.cache
         self._publisher, self._rights = services.publisher, services.rights
-        self._members = services.members
+        self._members, self._reading = services.members, services.reading
         self._throttle, self._limits = services.throttle, limits
         self._now, self._call_soon = services.now, services.call_soon
         self._report = services.report
@@ -413,7 +415,7 @@ class Rooms:
             self._joined.setdefault(room, []).append(user.name)
         caught_up = after is None and session.traits.sees_past
         if caught_up:
-            after = self._members.first_shown(user, room)
+            after = self._reading.first_shown(user, room)
         Cursor(room.log, session, after)
         session.rooms = (*session.rooms, room) if session.rooms else room.as_tuple
         if not session.traits.many_rooms:
@@ -480,7 +482,7 @@ class Rooms:
         self, session: Session, room: Room, farewell: str = "", reason: str = LeaveReason.LEFT
     ) -> None:
         cursor = session.require_cursor(room)
-        self._members.left(session, cursor)
+        self._reading.left(cursor)
         cursor.close()
         session.rooms = tuple(each for each in session.rooms if each is not room)
         if session.current_room is room:

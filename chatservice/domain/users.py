@@ -1,7 +1,7 @@
 """The users present: guests and registered ones, their names, sessions and inboxes."""
 
 import hmac
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from chatservice import events, names, replies
 from chatservice.confusables import skeletons
-from chatservice.domain import members, tokens
+from chatservice.domain import tokens
 from chatservice.domain.ignoring import UNTOLD
 from chatservice.domain.log import Cursor, EventBatch, Log
 from chatservice.domain.model import KeptRooms, Room, Session, User
@@ -77,7 +77,7 @@ class Users:
         self._rights, self._throttle = services.rights, services.throttle
         self._now, self._report = services.now, services.report
         self._rooms, self._policy = rooms, policy
-        self._members = services.members
+        self._members, self._reading = services.members, services.reading
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
         self._ignoring: dict[str, set[Session]] = {}
         self._asking: dict[str, Session] = {}
@@ -350,7 +350,7 @@ class Users:
     def _detach(self, session: Session) -> None:
         """Take its user from a session. A guest without a session is gone."""
         for room in session.rooms:
-            self._members.left(session, room.sessions[session])
+            self._reading.left(room.sessions[session])
         user, session.user = session.user, None
         if user is None:
             return
@@ -390,29 +390,6 @@ class Users:
         user = self.by_key.get(key)
         if user is not None and user.registered and user.name != account.name:
             self._rename(user, account.name, self.asker(account.name))
-
-    async def mark_inbox(self, session: Session, position: int, back: bool) -> int:
-        """Move the read position in the inbox of a session's user: forward, or with `back` also
-        back. Return where it is then. Raises `Refusal` (not-stored)."""
-        user = session.require_user()
-        account = await self._accounts.account(user.key)
-        if account is None or user.inbox is None:
-            return 0
-        position = min(position, user.inbox.last)
-        if not back:
-            position = max(position, account.read_position)
-        if position != account.read_position:
-            await self._engine.members.mark_read({(user.key, user.inbox.id): position})
-            members.tell(user, "@", position, session)
-        return position
-
-    def read_moved(self, positions: Iterable[tuple[str, int, int]]) -> None:
-        """Tell users who are here of read positions that another node has moved: accounts, rooms'
-        numbers and positions."""
-        for key, number, position in positions:
-            user, room = self.by_key.get(key), self._rooms.by_number.get(number)
-            if user is not None and room is not None:
-                members.tell(user, room.name, position, None)
 
     def rank_ended(self, key: str) -> None:
         """Put a user who is not an operator any more out of rooms that are closed to others."""

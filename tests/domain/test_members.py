@@ -340,7 +340,7 @@ def test_read_positions_are_stored_some_at_a_time():
     alice.say("bye")
     for reader in readers:
         reader.do("read", room="lab", position=2)
-    world.now(world.chat.members.save())
+    world.now(world.chat.reading.save())
     assert {read(world, name) for name in names} == {2}
 
 

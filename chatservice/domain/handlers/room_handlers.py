@@ -175,7 +175,7 @@ def _is_listed(ignored: Collection[str], other: str, annotations: bool, entry: E
 
 async def _unread(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
     asked, position = args.get("room"), args.get("position")
-    chat.members.catch_up(session.require_user())
+    chat.reading.catch_up(session.require_user())
     if position is not None:
         mark = await _marked(chat, session, asked, max(position, 1) - 1, back=True)
         asked = mark.room
@@ -194,13 +194,13 @@ async def _unread_entries(chat: Chat, session: Session, room: Room) -> replies.H
     """Return the first unread entries of a room, which are read then."""
     chat.rights.check_in_room(session, room, Right.READ)
     kept = _kept_room(chat, session, room.name)
-    read = chat.members.position(session, kept)
+    read = chat.reading.position(session, kept)
     last, limit = room.log.last, chat.limits.unread_shown
     entries, more = await chat.history(room.log, read, None, limit)
     chat.rights.check_in_room(session, room, Right.READ)
     if session.require_user().keeps(room):
         is_part = entries and (more or len(entries) == limit)
-        chat.members.mark(session, room, entries[-1][0] if is_part else last)
+        chat.reading.mark(session, room, entries[-1][0] if is_part else last)
     return replies.History(room.name, heard_entries(entries, session.ignored), more)
 
 
@@ -216,11 +216,11 @@ async def _marked(
     chat: Chat, session: Session, name: str | None, position: int, back: bool = False
 ) -> replies.ReadMark:
     if name == "@":
-        return replies.ReadMark("@", await chat.users.mark_inbox(session, position, back))
+        return replies.ReadMark("@", await chat.reading.mark_inbox(session, position, back))
     if name is None:
         name = chat.rooms.resolve(session, None).name
     room = _kept_room(chat, session, name)
-    return replies.ReadMark(room.name, chat.members.mark(session, room, position, back))
+    return replies.ReadMark(room.name, chat.reading.mark(session, room, position, back))
 
 
 def _skip(chat: Chat, session: Session, args: Arguments) -> replies.Done:
