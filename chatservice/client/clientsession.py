@@ -21,6 +21,7 @@ from chatservice.client.clientstate import INBOX, ClientState, Incoming, RoomSta
 from chatservice.client.condition import Condition
 from chatservice.client.connectors import WARNING, Connector
 from chatservice.client.jsonconnection import BadReply, Dismissed, JsonConnection, Lost, ServerPush
+from chatservice.client.privatetalk import RECALLED_ENTRIES
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import FINAL_ENDS, Event, Moderated, Notice, PutOut
@@ -55,6 +56,9 @@ _MAX_ROOMS = 100_000
 
 _KEPT_ROOMS = 200
 """Kept rooms that are joined at the start: as many as a server keeps for one user."""
+
+_RECALLED_SECONDS = 7 * 86400.0
+"""Partners of private talk within so long are there from the start."""
 
 _HISTORY_PAGE = 100
 """Entries fetched at once, to find where a rewound log is unchanged."""
@@ -127,9 +131,12 @@ class ClientRooms:
 
     async def join_kept(self) -> None:
         """Join the rooms that a registered user keeps, with their unread counts. The current room
-        stays the current one. Rooms that cannot be joined now are left out. Raises `Lost`."""
+        stays the current one. Rooms that cannot be joined now are left out. The partners of the
+        last days are there, too. Raises `Lost`."""
         try:
             kept: replies.UnreadList = await self._session.ask("unread")
+            past = await self._session.ask("history", room=INBOX, limit=RECALLED_ENTRIES)
+            self._state.private.recall(past.entries, round((time() - _RECALLED_SECONDS) * 1000))
         except Refusal:  # a guest, or an older server
             return
         for it in kept.rooms[:_KEPT_ROOMS]:
@@ -141,7 +148,7 @@ class ClientRooms:
                     joined = await self._session.ask("join", room=it.room)
                     self._joined_at.setdefault(joined.room, round(time() * 1000))
                     known = self._state.room_kept(joined)
-                known.count_kept(it, self._state.current_room)
+                known.count_kept(it, self._state.here)
 
     async def list_all(self) -> tuple[replies.RoomInfo, ...]:
         """Return all rooms of the server, page by page. Raises `Refusal`."""
@@ -164,8 +171,10 @@ class ClientRooms:
         self._state.room_left(found.room)
 
     async def switch(self, room: str) -> Unread:
-        """Make another joined room the current one, and return what is unread there. Raises
-        `Refusal`."""
+        """Make another joined room the current one, or show the talk with a partner (`@` and their
+        name), and return what is unread there. Raises `Refusal`."""
+        if room.startswith("@"):
+            return self._state.talk_with(room[1:])
         found = self._joined_room(room)
         if not found.complete and self._session.connected:
             with suppress(Lost):  # the next connection resumes it from there
@@ -257,15 +266,23 @@ class ClientRooms:
             before = found.entries[0][0]
 
     async def fall_back(self) -> Unread | None:
-        """Make another room the current one if there is none, and return what is unread there. For
-        programs, and before the first room, do nothing. Raises `Refusal` and `Lost`."""
+        """Make another room the current one if there is none, and return what is unread there. The
+        talk with a partner stays in view. For programs, and before the first room, do nothing.
+        Raises `Refusal` and `Lost`."""
         state = self._state
         if state.current_room or state.echo or not self._has_joined:
             return None
         if state.previous_room is None:
-            state.room_joined(await self._session.ask("join", room=names.LOBBY))
-            return state.switch(names.LOBBY)
-        return await self.switch(state.previous_room)
+            joined = await self._session.ask("join", room=names.LOBBY)
+            partner = state.partner
+            state.room_joined(joined)
+            unread = state.switch(names.LOBBY)
+        else:
+            partner = state.partner
+            unread = await self.switch(state.previous_room)
+        if partner:
+            state.talk_with(partner)
+        return unread
 
 
 class ClientSession:

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from chatservice import names
 from chatservice.client.presentusers import PresentUsers
+from chatservice.client.privatetalk import Partner, PrivateTalk
 from chatservice.entries import Entry, Kind
 from chatservice.events import Event, Notice, ReadMoved, UserAway, UserTyping
 from chatservice.grammar.commandtypes import Request
@@ -270,7 +271,8 @@ class ClientState:
     """The state of one user's client. Methods that take something in return what to show now.
 
     With `echo`, which programs use, own texts are shown too, and all rooms are shown as they come.
-    With `all_rooms` alone, all rooms are shown as they come, and unread entries are only counted.
+    With `all_rooms` alone, the same is shown, and unread entries are only counted, also of the talk
+    with each partner in `private`.
     """
 
     def __init__(self, echo: bool = False, all_rooms: bool = False) -> None:
@@ -279,6 +281,7 @@ class ClientState:
         self.registered = False
         self.current_room = ""
         self.rooms: dict[str, RoomState] = {}
+        self.private = PrivateTalk()
         self._inbox = RoomState(Joined(INBOX, 0, "", (), 0))
         self.unacknowledged: dict[str, Request] = {}
         self.echo = echo
@@ -298,6 +301,21 @@ class ClientState:
     def inbox_position(self) -> int:
         """The position of the last entry of the inbox that was shown."""
         return self._inbox.position
+
+    @property
+    def partner(self) -> str:
+        """The user with whom one talks alone now; empty in a room."""
+        return self.private.current.name if self.private.current is not None else ""
+
+    @property
+    def here(self) -> str:
+        """The name of the view: `@` and the partner, or the current room."""
+        return f"@{self.partner}" if self.partner else self.current_room
+
+    @property
+    def places(self) -> list[RoomState | Partner]:
+        """The rooms and the partners, in their order."""
+        return [*self.rooms.values(), *self.private.partners]
 
     def find(self, room: str) -> RoomState | None:
         """Return the state of a joined room, given by its name or its number."""
@@ -340,13 +358,24 @@ class ClientState:
     def switch(self, room: str) -> Unread:
         """Make another room the current one, and return what is unread there. If that is not
         `complete`, the room must be resumed behind its `after`."""
-        if room != self.current_room:
+        if room != self.here:
             self._make_current(room)
         return self.rooms[room].to_foreground()
 
+    def talk_with(self, name: str) -> Unread:
+        """Show the talk with a user in place of the current room, and return what is unread."""
+        self._to_background()
+        unread, first = self.private.turn_to(name)
+        return Unread(self.here, max(first - 1, 0), unread, unread > 0, (), True)
+
+    def _to_background(self) -> None:
+        if self.here in self.rooms:
+            self.rooms[self.here].to_background()
+
     def _make_current(self, room: str) -> None:
-        if self.current_room in self.rooms and room != self.current_room:
-            self.rooms[self.current_room].to_background()
+        if room != self.here:
+            self._to_background()
+        self.private.current = None
         self.current_room = room
         self._recent = [each for each in self._recent if each != room] + [room]
 
@@ -415,8 +444,13 @@ class ClientState:
         return self._release(room)
 
     def _release(self, room: RoomState) -> list[Incoming]:
-        ready = room.release(lambda entry: self._may_be_own(room, entry), self.echo)
-        if self.echo or room.room in (self.current_room, INBOX):
+        own = self.echo or self.all_rooms
+        ready = room.release(lambda entry: self._may_be_own(room, entry), own)
+        if room is self._inbox and self.all_rooms:
+            for each in ready:
+                assert isinstance(each.item, Entry)
+                self.private.take(each.position, each.item, self.name)
+        if self.echo or room is self._inbox or room.room == self.here:
             return ready
         if self.all_rooms:
             room.count_unread(ready, self.name)
@@ -425,7 +459,7 @@ class ClientState:
         return []
 
     def _may_be_own(self, room: RoomState, entry: Entry) -> bool:
-        if self.echo or names.key(entry.who) != names.key(self.name):
+        if self.echo or self.all_rooms or names.key(entry.who) != names.key(self.name):
             return False
         return any(
             names.clean(request.args["text"]) == entry.text

@@ -17,6 +17,7 @@ from chatservice.client.clientstate import INBOX, Incoming, Unread
 from chatservice.client.connectors import Connector, server_address
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.owncommands import own_command
+from chatservice.client.privatetalk import directed
 from chatservice.client.screen import Screen
 from chatservice.client.transferconnection import Reading
 from chatservice.client.transferjournal import TransferJournal, state_folder
@@ -42,6 +43,12 @@ ROOMS_HELP = {
     "/leave": "/leave [ROOM] - leaves a room for good; after the last one, you are in the lobby",
 }
 """Help for commands that work differently on a terminal, with several rooms at once."""
+
+VIEWS_HELP = ROOMS_HELP | {
+    "/msg": "/msg USER [TEXT] - writes to one user, who may be away; without TEXT, shows your talk "
+    "with them, and what you type is for them alone; /leave closes that",
+}
+"""Help for commands that work differently on a full screen, with a view for each talk."""
 
 
 def client_help(lines: tuple[str, ...], own: Mapping[str, str] = CLIENT_HELP) -> list[str]:
@@ -155,6 +162,9 @@ class Controller(SessionListener):
         if own is not None and own[0] in self._screen.own_commands:
             return self._run_own(*own)
         try:
+            partner = typedlines.partner_to_show(line) if self._screen.shows_all_rooms else None
+            if partner is not None:
+                return await self._show_partner(partner)
             file = typedlines.file_to_send(line)
             if file is not None:
                 self._send(file)
@@ -204,6 +214,8 @@ class Controller(SessionListener):
         return False
 
     async def _perform(self, request: Request) -> None:
+        if self._partner:
+            request = directed(request, self._partner)
         name = request.command.name
         if name in _NEED_A_ROOM:
             self._require_room()
@@ -217,6 +229,12 @@ class Controller(SessionListener):
             await self.session.all_acknowledged()
             await _COMMANDS.get(name, Controller._ask)(self, request)
 
+    @property
+    def _partner(self) -> str:
+        """The user with whom one talks alone in the view of the line that is run, or empty."""
+        view = self._screen.typed_in or self._state.here
+        return view.removeprefix(INBOX) if view.startswith(INBOX) else ""
+
     def _require_room(self) -> None:
         if self._room_missed:
             raise Refusal(
@@ -226,7 +244,8 @@ class Controller(SessionListener):
     def _in_room(self, request: Request) -> dict[str, Any]:
         """Return the arguments of a request, with the current room if it names none."""
         has_room = any(arg.name == "room" for arg in request.command.args)
-        return ({"room": self._state.current_room} if has_room else {}) | dict(request.args)
+        room = self._screen.typed_in or self._state.current_room
+        return ({"room": room} if has_room else {}) | dict(request.args)
 
     async def _ask(self, request: Request) -> None:
         self.answered(await self.session.ask(request.command.name, **self._in_room(request)))
@@ -238,8 +257,8 @@ class Controller(SessionListener):
         found = self._state.find(room or "")
         if position is not None:
             await self._ask(request)
-            self._screen.mark_unread(found.room if found else self._state.current_room, position)
-        elif found is not None and self._keeps_rooms and found.room != self._state.current_room:
+            self._screen.mark_unread(found.room if found else self._state.here, position)
+        elif found is not None and self._keeps_rooms and found.room != self._state.here:
             self._switched(await self.session.rooms.switch(found.room))
         else:
             self.answered(await self.session.ask("unread", **request.args))
@@ -325,6 +344,22 @@ class Controller(SessionListener):
         for each in unread.items:
             self.incoming(each)
 
+    async def _show_partner(self, name: str) -> str | None:
+        """Show the talk with a user, and whether they are here. Raises `Refusal`."""
+        try:
+            seen = await self.session.ask("seen", user=name)
+        except Lost:  # the user is leaving
+            return None
+        self._switched(self._state.talk_with(seen.user))
+        self.answered(seen)
+        return "msg"
+
+    async def _close_partner(self) -> None:
+        current = self._state.private.current
+        assert current is not None
+        self._switched(await self.session.rooms.switch(self._state.current_room))
+        self._state.private.close(current)
+
     async def _change_room(self, request: Request) -> None:
         room, password = request.args.get("room"), request.args.get("password")
         rooms, command = self.session.rooms, request.command.name
@@ -349,7 +384,10 @@ class Controller(SessionListener):
         self.transfers.room_entered(joined.room)
 
     async def _leave(self, request: Request, keep: bool = False) -> None:
-        room = request.args.get("room") or self._state.current_room
+        room = request.args.get("room") or self._state.here
+        if self._state.partner and room == self._state.here:
+            await self._close_partner()
+            return
         if len(self._state.rooms) == 1 and self._state.find(room):
             if self._state.current_room == names.LOBBY:
                 raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; /quit ends the connection.")
@@ -367,7 +405,7 @@ class Controller(SessionListener):
             self._switched(unread)
 
     async def _exit(self, request: Request) -> None:
-        if len(self._state.rooms) == 1 and self._state.current_room == names.LOBBY:
+        if len(self._state.rooms) == 1 and self._state.here == names.LOBBY:
             self.leaving = True
         else:
             await self._leave(request, keep=True)
@@ -379,9 +417,10 @@ class Controller(SessionListener):
     # -- files -----------------------------------------------------------------------------------
 
     def _send(self, file: FileToSend) -> None:
-        if file.to is None:
+        to = file.to or self._partner or None
+        if to is None:
             self._require_room()
-        self.transfers.send(file.path, self._state.current_room, file.to)
+        self.transfers.send(file.path, self._state.current_room, to)
 
     async def _cancel(self, request: Request) -> None:
         own = self.transfers.cancel(request.args["name"])
@@ -432,7 +471,8 @@ class Controller(SessionListener):
             self.answered(replies.Help((mine[command].help,)))
             return
         it = await self.session.ask("help", **request.args)
-        own = CLIENT_HELP | ROOMS_HELP if self._keeps_rooms else CLIENT_HELP
+        rooms = VIEWS_HELP if self._screen.shows_all_rooms else ROOMS_HELP
+        own = CLIENT_HELP | rooms if self._keeps_rooms else CLIENT_HELP
         more = () if command else tuple(each.help for each in mine.values())
         self.answered(replies.Help((*client_help(it.lines, own), *more)))
 

@@ -1,5 +1,5 @@
-"""A front end that takes the whole terminal: a view for each room with its own scrollback, lists
-beside it on a wide terminal, and the line of input at the bottom."""
+"""A front end that takes the whole terminal: a view for each room and each private talk, with its
+own scrollback, lists beside it on a wide terminal, and the line of input at the bottom."""
 
 import os
 import re
@@ -25,6 +25,7 @@ from chatservice.client.lineeditor import InputHistory, KeyAction
 from chatservice.client.owncommands import OwnCommand
 from chatservice.client.panepainter import PanePainter, ScreenRow, StyleCodes, painted
 from chatservice.client.panes import LISTS, Panes, panes
+from chatservice.client.privatetalk import partner_of
 from chatservice.client.readmarks import ReadMarks
 from chatservice.client.settings import ChosenPreferences
 from chatservice.client.talkcursor import TalkCursor
@@ -33,7 +34,7 @@ from chatservice.client.terminalscreen import Draw, TerminalScreen, erased_posit
 from chatservice.client.transferjournal import state_folder
 from chatservice.client.views import Views
 from chatservice.client.wrapping import Fragments, Span, screen_rows, shortened, width, wrapped
-from chatservice.entries import Entry, Kind
+from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commandtypes import ALL_ROOMS, Request
 
@@ -130,9 +131,9 @@ class FullScreen(TerminalScreen):
     def show_incoming(self, incoming: Incoming) -> None:
         """Show an entry or an event in the view of its room."""
         self._turn()
-        entry, room = incoming.item, incoming.log
-        if not room or room == INBOX:
-            room = self._views.shown
+        entry, room = incoming.item, incoming.log or self._views.shown
+        if room == INBOX and isinstance(entry, Entry):
+            room = self._talk_with(partner_of(entry))
         at = entry.time / 1000 if isinstance(entry, Entry) else time.time()
         if self._views.annotate(room, incoming):
             self._tell(incoming)
@@ -181,23 +182,20 @@ class FullScreen(TerminalScreen):
         self._draw_soon()
 
     def resolve_pending(self, key: str, stored: bool, position: int = 0) -> None:
-        """Show a stored text in its room; show a refused one as it was typed."""
+        """Show a refused text as it was typed, and a private one also where it was typed. A stored
+        one comes to its view as all entries do."""
         request = self._pending.take(key)
         if request is None:
             return
-        room, now = request.args.get("room"), time.time()
-        if stored and room is not None:
-            kind, text = request.command.talk or Kind.MESSAGE, names.clean(request.args["text"])
-            entry = Entry(kind, round(now * 1000), self._name(), text)
-            if about := request.args.get("about"):
-                entry = entry._replace(about=about, quote=self._views.quote_of(room, about))
-            own = Incoming(entry, room, position)
-            self._views.of(room).talk.add(own, now)
-            self._tell(own)
-        else:
+        to = request.args.get("to", "")
+        if not stored or (to and self._talk_with(to) != self._views.shown):
             rows = self._pending.shown(request, stored)
             self._add(lambda: rows)
         self._draw_soon()
+
+    def _talk_with(self, name: str) -> str:
+        """Return the name of the view of the talk with a user."""
+        return self._session.state.private.of(name).room if self._session is not None else ""
 
     def tell_read(self) -> None:
         """Tell the server how far the user has read."""
@@ -226,7 +224,10 @@ class FullScreen(TerminalScreen):
 
     def _panes(self) -> Panes:
         size = self._output.get_size()
-        return panes(size.columns, size.rows, self._chosen.now.lists)
+        parts = panes(size.columns, size.rows, self._chosen.now.lists)
+        if self._here().startswith(INBOX):  # nobody else is there
+            parts = parts._replace(users=0, talk=parts.talk + parts.users)
+        return parts
 
     def _talk_columns(self) -> int:
         return self._panes().talk
@@ -279,7 +280,9 @@ class FullScreen(TerminalScreen):
     def _title(self) -> ScreenRow:
         """Return the row with the room's name and topic."""
         room = self._session.state.rooms.get(self._here()) if self._session is not None else None
-        text = "chat-client"
+        text, partner = "chat-client", self._here().removeprefix(INBOX)
+        if partner != self._here():
+            text = f"@{partner}: only {partner} and you read this"
         if room is not None:
             count = room.present.more + len(room.present.with_own(self._name()))
             text = f"{room.room} ({count})" + (f": {room.topic}" if room.topic else "")
@@ -454,9 +457,9 @@ class FullScreen(TerminalScreen):
                 self._cursor.select(self._pane.item_at(y))
                 self._draw_soon()
             return
-        rooms = self._rooms
-        here = next((n for n, it in enumerate(rooms) if it.room == self._here()), 0)
-        part = sidelists.visible_part(len(rooms), here, self._pane.height)
+        places = self._places
+        here = next((n for n, it in enumerate(places) if it.room == self._here()), 0)
+        part = sidelists.visible_part(len(places), here, self._pane.height)
         if 0 <= y < len(part):
             self._switch_to(part[y] + 1)
 
@@ -485,10 +488,10 @@ class FullScreen(TerminalScreen):
 
     def _go_to_room(self, room: str | None, position: int) -> None:
         """Show an entry of a joined room; None stands for the shown one. Raises `Refusal`."""
-        found = self._session.state.find(room or self._here()) if self._session else None
-        if found is None:
+        found = self._session.state.find(room) if self._session and room else None
+        if room and found is None:
             raise Refusal(Code.NOT_IN_ROOM, "You are not in that room; join it, and try again.")
-        self._views.go_to(position, found.room, self._switch)
+        self._views.go_to(position, found.room if found else self._here(), self._switch)
 
 
 _POSITION = re.compile(r"(?:(.+?) ?#|#?)([0-9]{1,18})")

@@ -141,7 +141,8 @@ class LineEditor:
     """The line of input between the rows of `above()` and `below()`, and a question in its place.
 
     `app` draws it. `keys` are further keys, `refused` shows why a paste is refused, and
-    `interrupted` is called when the user wants to leave at once.
+    `interrupted` is called when the user wants to leave at once. `typed_in` is the view in which
+    the last line was typed, if the user has left that meanwhile; else it is empty.
     """
 
     def __init__(
@@ -159,7 +160,8 @@ class LineEditor:
         self.interrupted: Callable[[], None] = lambda: None
         self._columns = lambda: output.get_size().columns
         self._refused = refused
-        self._lines: DeferredQueue[str | None] = DeferredQueue()
+        self.typed_in = ""
+        self._lines: DeferredQueue[tuple[str, str] | None] = DeferredQueue()
         self._answers: DeferredQueue[str | None] = DeferredQueue()
         self._typed = _LineOfInput(
             accept_handler=self._line_entered,
@@ -214,7 +216,17 @@ class LineEditor:
 
     async def line(self) -> str | None:
         """Return the next typed line; None at the end of the input."""
-        return await self._lines.get()
+        self.typed_in = ""
+        typed = await self._lines.get()
+        if typed is None:
+            return None
+        line, self.typed_in = typed
+        return line
+
+    def keep_in(self, view: str) -> None:
+        """Note that the user leaves a view, to which the lines belong that nobody has taken."""
+        pending = self._lines.pending
+        pending[:] = [it and (it[0], it[1] or view) for it in pending]
 
     async def ask(self, question: str, hidden: bool, hold: bool) -> str | None:
         """Show a question in place of the line of input, which keeps its text. Return the answer.
@@ -253,7 +265,7 @@ class LineEditor:
     @property
     def untaken(self) -> list[str]:
         """The typed lines that nobody has taken yet."""
-        return [line for line in self._lines.pending if line]
+        return [it[0] for it in self._lines.pending if it]
 
     @property
     def document(self) -> Document:
@@ -271,11 +283,11 @@ class LineEditor:
 
     def submit(self, line: str) -> None:
         """Run a line as if it had been typed."""
-        self._lines.put(line)
+        self._lines.put((line, ""))
 
     def _line_entered(self, entered: Buffer) -> bool:
         if entered.text.strip():
-            self._lines.put(entered.text)
+            self.submit(entered.text)
         return False
 
     def _answer_entered(self, buffer: Buffer) -> bool:

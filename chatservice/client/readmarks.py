@@ -5,6 +5,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from chatservice.client.clientsession import ClientSession
+from chatservice.client.clientstate import INBOX
 from chatservice.client.jsonconnection import Lost
 from chatservice.errors import Refusal
 
@@ -35,14 +36,21 @@ class ReadMarks:
         if not self._session.connected:
             return  # they are unread there, and shown again
         for room, position in seen.items():
-            asking = Deferred.fromCoroutine(
-                self._session.ask_now("read", room=room, position=position)
-            )
-            # The room may be gone, or the server older than the request.
-            asking.addErrback(lambda failure: failure.trap(Lost, Refusal) and None)
+            self._ask("read", room, position)
+
+    def _ask(self, command: str, room: str, position: int) -> None:
+        asking = Deferred.fromCoroutine(
+            self._session.ask_now(command, room=room, position=position)
+        )
+        # The room may be gone, or the server older than the request.
+        asking.addErrback(lambda failure: failure.trap(Lost, Refusal) and None)
 
     def close(self) -> None:
-        """Tell what the server does not know yet."""
+        """Tell what the server does not know yet. Private talk counts as read when it is delivered,
+        so what the user has not seen of it becomes unread again."""
         if self._timer is not None:
             self._timer.cancel()
             self._send()
+        state = self._session.state
+        if state.registered and state.private.first_unread:
+            self._ask("unread", INBOX, state.private.first_unread)

@@ -246,9 +246,11 @@ class RowRenderer:
     def _entry(self, entry: Entry, log: str, position: int, number: str = "") -> Fragments:
         return self._timed(entry.time / 1000, self._entry_lines(entry, log, position), number)
 
-    def _entry_lines(self, entry: Entry, log: str, position: int) -> list[Fragments]:
+    def _entry_lines(
+        self, entry: Entry, log: str, position: int, named: bool = True
+    ) -> list[Fragments]:
         if entry.kind in _SAID:
-            to = entry.to or "you" if _is_private(entry, log) else None
+            to = entry.to or "you" if named and _is_private(entry, log) else None
             notes, _ = textformat.notes(entry)
             lines = self._talk(entry.who, entry.kind, entry.text, to, notes)
         else:
@@ -305,12 +307,13 @@ class RowRenderer:
         return styled
 
     def shown(self, content: Incoming | Folded, time: float) -> Fragments:
-        """Return the rows of what came at a `time`, without a heading for its day."""
+        """Return the rows of what came at a `time` in its view, without a heading for its day. A
+        view of private talk names nobody whom it is for."""
         if isinstance(content, Folded):
             line: Fragments = [("class:server", f"* {folded_line(content)}")]
             return self._clocked(time, [line])
         if isinstance(content.item, Entry):
-            lines = self._entry_lines(content.item, content.log, content.position)
+            lines = self._entry_lines(content.item, content.log, content.position, named=False)
         else:
             lines = self._server_lines(textformat.event(content.item).decode())
         return self._clocked(time, lines)

@@ -31,10 +31,12 @@ class Screen:
     own_commands: the commands that the front end has of its own, by name.
     first_hint: a sentence for those who start the program for the first time, or empty.
     shows_all_rooms: entries of all joined rooms are shown as they come, each in its own view.
+    typed_in: the view in which the last line was typed; empty for the present one.
     """
 
     shows_all_rooms = False
     first_hint = ""
+    typed_in = ""
     own_commands: dict[str, OwnCommand] = {}
     interactive: bool
     can_ask: bool

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from chatservice.client.clientstate import INBOX, Incoming
+from chatservice.client.clientstate import Incoming
 from chatservice.client.folding import Folded, folded
 from chatservice.client.wrapping import Fragments
 from chatservice.entries import Entry
@@ -44,8 +44,8 @@ class Item:
     def position(self) -> int:
         """The position of its entry in the room's log; 0 for anything else."""
         it = self.content
-        is_here = isinstance(it, Incoming) and isinstance(it.item, Entry) and it.log != INBOX
-        return it.position if is_here else 0  # type: ignore[union-attr]
+        is_entry = isinstance(it, Incoming) and isinstance(it.item, Entry)
+        return it.position if is_entry else 0  # type: ignore[union-attr]
 
     @property
     def size(self) -> int:

@@ -5,6 +5,7 @@ from prompt_toolkit.output import ColorDepth
 from chatservice import names
 from chatservice.client.clientstate import ClientState, RoomState
 from chatservice.client.presentusers import PresentUsers
+from chatservice.client.privatetalk import Partner
 from chatservice.client.rendering import name_style
 from chatservice.client.wrapping import Span, isolated, shortened, width
 
@@ -19,14 +20,14 @@ def visible_part(count: int, here: int, height: int) -> range:
 
 
 def room_rows(state: ClientState, columns: int, height: int) -> list[list[Span]]:
-    """Return the rows of the list of rooms."""
-    rooms = list(state.rooms.values())
-    here = next((at for at, it in enumerate(rooms) if it.room == state.current_room), 0)
+    """Return the rows of the list of rooms and partners."""
+    rooms = state.places
+    here = next((at for at, it in enumerate(rooms) if it.room == state.here), 0)
     part = visible_part(len(rooms), here, height)
     return [_room_row(rooms[at], at + 1, at == here, columns) for at in part]
 
 
-def _room_row(room: RoomState, number: int, here: bool, columns: int) -> list[Span]:
+def _room_row(room: RoomState | Partner, number: int, here: bool, columns: int) -> list[Span]:
     count = f"{room.unread}{'!' if room.mentioned else ''}" if room.unread else ""
     key = f"{number:>2} " if number < 100 else "   "
     left = columns - 1 - len(key) - (len(count) + 1 if count else 0)

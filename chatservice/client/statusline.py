@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from chatservice import names
 from chatservice.client.clientstate import ClientState, RoomState
+from chatservice.client.privatetalk import Partner
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.transferconnection import Progress
 from chatservice.client.wrapping import Fragments, isolated, shortened, width
@@ -106,7 +107,7 @@ def room_row(state: ClientState, connected: bool, columns: int, listed: bool = T
     if not connected:
         row.append(("class:refusal", "offline, trying again "))
     left = columns - sum(width(text) for _, text in row)
-    rooms, here = list(state.rooms.values()) if listed else [], state.current_room
+    rooms, here = state.places if listed else [], state.here
     labels = [_label(it) for it in rooms]
     keyed = [f"Alt+{n} {label}" if n < 10 else label for n, label in enumerate(labels, 1)]
     if sum(width(label) + 1 for label in keyed) <= left:
@@ -123,7 +124,7 @@ def room_row(state: ClientState, connected: bool, columns: int, listed: bool = T
     return row
 
 
-def _label(room: RoomState) -> str:
+def _label(room: RoomState | Partner) -> str:
     unread = f"({room.unread}{'!' if room.mentioned else ''})" if room.unread else ""
     return f"{_short(room.room)}{unread}"
 

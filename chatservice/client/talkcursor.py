@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from chatservice import names
 from chatservice.client import links
-from chatservice.client.clientstate import Incoming
+from chatservice.client.clientstate import INBOX, Incoming
 from chatservice.client.scrollback import Item
 from chatservice.client.talkpane import TalkPane
 from chatservice.client.views import Views
@@ -121,21 +121,23 @@ class TalkCursor:
 
     def reply(self) -> None:
         """Begin a reply to the entry."""
-        self._with_position("/reply #{} ")
+        self._in_room("/reply #{} ")
 
     def react(self) -> None:
         """Begin a reaction to the entry."""
-        self._with_position("/react #{} ")
+        self._in_room("/react #{} ")
 
     def edit(self) -> None:
         """Begin an edit of the entry, with its present text."""
         entry = self.entry
         if entry is not None and entry.file is None:
-            self._with_position("/edit #{} " + entry.text.replace("{", "{{").replace("}", "}}"))
+            self._in_room("/edit #{} " + entry.text.replace("{", "{{").replace("}", "}}"))
 
     def edit_last(self) -> bool:
         """Begin an edit of the user's last message that is there. Return whether there is one."""
         talk, session = self._views.current.talk, self._views.session
+        if self._views.shown.startswith(INBOX):
+            return False
         own = names.key(session.state.name) if session is not None else ""
         for item in reversed(talk.items):
             entry = _entry(item.content)
@@ -153,6 +155,13 @@ class TalkCursor:
     def erase(self) -> None:
         """Begin the command that erases the entry; Enter runs it."""
         self._with_position("/erase #{}")
+
+    def _in_room(self, form: str) -> None:
+        if self._views.shown.startswith(INBOX):
+            self._tell("Only messages in rooms have replies, reactions and edits.")
+            self.leave()
+            return
+        self._with_position(form)
 
     def _with_position(self, form: str) -> None:
         item = self._selected

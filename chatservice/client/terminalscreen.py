@@ -23,6 +23,7 @@ from chatservice.client.links import knows_osc
 from chatservice.client.notifications import CommandNotifier, notification
 from chatservice.client.owncommands import OwnCommand
 from chatservice.client.preferences import CHOICES, COLOR, PARTS
+from chatservice.client.privatetalk import Partner
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.screen import InputEnded, Screen
 from chatservice.client.settings import ChosenPreferences
@@ -110,11 +111,11 @@ class TerminalScreen(Screen):
         return self._session.state.name if self._session is not None else ""
 
     @property
-    def _rooms(self) -> list[RoomState]:
-        return list(self._session.state.rooms.values()) if self._session is not None else []
+    def _places(self) -> list[RoomState | Partner]:
+        return self._session.state.places if self._session is not None else []
 
     def _here(self) -> str:
-        return self._session.state.current_room if self._session is not None else ""
+        return self._session.state.here if self._session is not None else ""
 
     def start(self, interrupted: Callable[[], None]) -> None:
         """Show the line of input."""
@@ -130,7 +131,12 @@ class TerminalScreen(Screen):
     def attach(self, session: ClientSession, switch: Callable[[str], None]) -> None:
         """Use a session for the status line and for completion."""
         self._session = self._completer.session = session
-        self._switch = switch
+
+        def leave_view(room: str) -> None:
+            self._editor.keep_in(self._here())
+            switch(room)
+
+        self._switch = leave_view
 
     async def close(self) -> None:
         """Remove the line of input."""
@@ -279,6 +285,7 @@ class TerminalScreen(Screen):
             line = await (editor.ask(prompt, hidden, hold) if prompt else editor.line())
             if line is None:
                 raise InputEnded
+            self.typed_in = "" if prompt else editor.typed_in
             if prompt:
                 self._echo(prompt, "" if hidden else line)
             elif not typedlines.shows_itself(line):
@@ -314,19 +321,20 @@ class TerminalScreen(Screen):
         return lineeditor.bound(acts)
 
     def _switch_by(self, by: int) -> None:
-        here = next((n for n, it in enumerate(self._rooms) if it.room == self._here()), 0)
-        if self._rooms:
-            self._switch_to((here + by) % len(self._rooms) + 1)
+        places = self._places
+        here = next((n for n, it in enumerate(places) if it.room == self._here()), 0)
+        if places:
+            self._switch_to((here + by) % len(places) + 1)
 
     def _switch_to(self, number: int) -> None:
-        """Go to a room by its number in the row."""
-        rooms = self._rooms
-        if 0 < number <= len(rooms) and rooms[number - 1].room != self._here():
-            self._switch(rooms[number - 1].room)
+        """Go to a room or a partner by the number in the row."""
+        places = self._places
+        if 0 < number <= len(places) and places[number - 1].room != self._here():
+            self._switch(places[number - 1].room)
 
     def _switch_to_unread(self) -> None:
         """Go to the next room with unread entries; one with a mention comes first."""
-        unread = [(not it.mentioned, n) for n, it in enumerate(self._rooms, 1) if it.unread]
+        unread = [(not it.mentioned, n) for n, it in enumerate(self._places, 1) if it.unread]
         if unread:
             self._switch_to(min(unread)[1])
 

@@ -21,6 +21,8 @@ from chatservice.grammar.commandtypes import Request
 _FORMS = re.compile(r"((?i:/put)|-file|transfer)(?: +(\S.*)| *)", re.DOTALL)
 _QUOTED = re.compile(r"""(["'])(.+)\1(?: +@(\S+))?""", re.DOTALL)
 
+_PARTNER = re.compile(r"/(?i:msg) +@?(\S+) *")
+
 _SEPARATOR = re.compile(r"\\\w")
 """A backslash between folders: no terminal escapes a letter or a digit."""
 
@@ -55,6 +57,12 @@ def file_to_send(line: str) -> FileToSend | None:
             Refusal(Code.NO_SUCH_FILE, no_such_file(meant.path) + "."), line
         )
     return meant
+
+
+def partner_to_show(line: str) -> str | None:
+    """Return the user whose talk a line without a text is to show; None for any other line."""
+    found = _PARTNER.fullmatch(line)
+    return found[1] if found is not None else None
 
 
 def no_such_file(path: object) -> str:

@@ -1,5 +1,6 @@
-"""The views of a full screen, one for each room: its scrollback and its half-typed line. Talk that
-is not there yet is read from the server."""
+"""The views of a full screen, one for each room and each private talk: its scrollback and its
+half-typed line. Talk that is not there yet is read from the server. The view of private talk is
+called `@` and the partner's name; its positions are those of the inbox."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +12,11 @@ from twisted.internet.defer import Deferred
 
 from chatservice.client.annotatedentry import annotated
 from chatservice.client.clientsession import ClientSession
-from chatservice.client.clientstate import Incoming
+from chatservice.client.clientstate import INBOX, Incoming
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.scrollback import Content, Place, Scrollback
 from chatservice.client.wrapping import Span
-from chatservice.entries import Entry, Kind, Quote, quote
+from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 
 PAGE_ENTRIES = 100
@@ -85,8 +86,8 @@ class Views:
             before.drawn.clear()
         self.shown = room
         view.talk.to_foreground()
-        joined = self.session.state.rooms if self.session is not None else {}
-        self._views = {it: of for it, of in self._views.items() if it in joined or it == room}
+        kept = {room, *self._places}
+        self._views = {it: of for it, of in self._views.items() if it in kept}
         return view.typed
 
     def mark_unread_behind(self, room: str, position: int) -> None:
@@ -94,6 +95,11 @@ class Views:
         view = self.of(room)
         view.unread_behind = position
         view.talk.mark_unread_behind(position)
+
+    @property
+    def _places(self) -> set[str]:
+        places = self.session.state.places if self.session is not None else []
+        return {it.room for it in places}
 
     def forget_drawn(self) -> None:
         """Let all rows be drawn anew."""
@@ -119,11 +125,6 @@ class Views:
             self.of(room).talk.rewrite(by.about, changed)
         return changed is not None and by.kind not in (Kind.PINNED, Kind.UNPINNED)
 
-    def quote_of(self, room: str, position: int) -> Quote | None:
-        """Return the quote of an entry; None if it is not there."""
-        entry = self._entry_at(room, position)
-        return quote(entry) if entry is not None else None
-
     def _entry_at(self, room: str, position: int) -> Entry | None:
         """Return the entry at a position of a room, if it is in the room's view."""
         talk = self.of(room).talk
@@ -148,7 +149,11 @@ class Views:
         self._load(add, lambda: talk.last_position, after=last)
 
     def _end(self, room: str) -> int:
-        state = self.session.state.rooms.get(room) if self.session is not None else None
+        if self.session is None:
+            return 0
+        if room.startswith(INBOX):
+            return self.session.state.inbox_position
+        state = self.session.state.rooms.get(room)
         return state.position if state is not None else 0
 
     def _load(
@@ -160,7 +165,7 @@ class Views:
         """Ask for a page of the shown room's history. Add it, if the position at that `edge` of the
         window is still the same: the user may have gone elsewhere."""
         view, room = self.current, self.shown
-        if view.loading or self.session is None or room not in self.session.state.rooms:
+        if view.loading or self.session is None or room not in self._places:
             return
 
         async def load() -> None:
@@ -184,7 +189,8 @@ class Views:
         if self.session is None:
             return []
         found = await self.session.ask("history", room=room, limit=limit, **where)
-        return [Incoming(entry, room, position) for position, entry in found.entries]
+        log = INBOX if room.startswith(INBOX) else room
+        return [Incoming(entry, log, position) for position, entry in found.entries]
 
     # -- going elsewhere ------------------------------------------------------------------------
 
@@ -218,8 +224,7 @@ class Views:
 
     def go_back(self, switch: Callable[[str], None]) -> None:
         """Show the place that the user left last. `switch(room)` makes another room current."""
-        joined = self.session.state.rooms if self.session is not None else {}
-        self._visited = [it for it in self._visited if it.room in joined]
+        self._visited = [it for it in self._visited if it.room in self._places]
         if not self._visited:
             return
         room, position = self._visited.pop()

@@ -535,3 +535,61 @@ def test_kept_rooms_are_there_from_the_start(server, connect, piped, terminal):
     again.see("* lab: 1 unread, 1 for you")
     rows = talk(again)
     assert rows[rows.index("bob: two for anna") - 1].startswith("-- unread")
+
+
+def test_private_talk_has_a_view_of_its_own(server, connect, piped, terminal):
+    """A private message waits in a view for its sender, and what one types there is for them
+    alone. Its half-typed line and its older talk are there again, also in the next run."""
+    piped(server, "anna").finish("/register sesame")
+    bob, carl = speaker(connect, server, "lab"), speaker(connect, server, "lab", name="carl")
+    bob.send(*(f"@anna message {n}" for n in range(200)), "/who")
+    bob.expect("lab: bob")
+
+    def come(**how):
+        client = terminal(
+            *("anna", "127.0.0.1", str(server.port), "--room", "lab"),
+            **{"inline": False, "CHAT_PASSWORD": "sesame", "size": (24, 40), **how},
+        )
+        client.see_in("You are in lab")
+        return client
+
+    client = come()
+    client.see_in("@bob(200!)")
+    assert not any("bob: message" in row for row in client.rows)
+    client.press("\x1ba")  # Alt+A
+    client.until(shows("bob: message 198", "bob: message 199"), "what bob wrote")
+    client.see_in("@bob: only bob and you read this")
+    client.press("\x1b[H")  # Home
+    client.until(shows("bob: message 0", "bob: message 1"), "the beginning")
+    client.type("hey")
+    bob.expect("anna -> you: hey")
+    client.until(shows("bob: message 199", "anna: hey"), "what anna wrote")
+    client.type("/me waves")
+    client.see_in("alone; go to a room for that")
+    client.press("\x1bsr")  # Alt+S, a reply
+    client.see_in("Only messages in rooms")
+    client.press("for bob\x1b1")
+    client.until(lambda it: it.bottom == ">", "the line of the lab")
+    client.type("@carl psst")
+    carl.expect("anna -> you: psst")
+    client.until(shows("anna -> carl: psst"), "what anna wrote, where she wrote it")
+    client.type("/msg nobody")
+    client.see_in("! Nobody called nobody")
+    client.type("/msg carl")
+    client.until(shows("anna: psst", "* carl is here."), "the view of carl")
+    client.press("\x1b3")
+    client.until(lambda it: it.bottom == "> for bob", "the half-typed line")
+    client.press("\x15")  # Ctrl+U
+    client.type("/leave")
+    client.until(lambda it: it.rows[0].startswith(" lab"), "the lab")
+    client.until(lambda it: not any("@bob" in row for row in it.rows), "no bob")
+    bob.send("@anna one more", "/who")
+    client.see_in("@bob(1!)")
+    client.press("\x04")
+    assert client.wait() == 0
+    again = come(again=client)
+    again.see_in("@bob(1!)")
+    again.see_in("@carl")
+    again.type("/msg bob")
+    again.until(shows("anna: hey"), "what was said before")
+    again.until(shows("bob: one more", "* bob is here."), "what was not read")

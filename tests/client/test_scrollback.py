@@ -106,15 +106,6 @@ def test_an_entry_is_not_shown_twice():
     assert positions(it) == [5, 6, 7, 8, 9, 10, 11]
 
 
-def test_a_private_message_among_the_talk():
-    """It has a position of another log, which does not count here."""
-    it = talk(10)
-    it.add(Incoming(Entry(Kind.PRIVATE, 1, "bob", "psst"), "@", 500), 1)
-    it.add(said(11), 11)
-    assert [each.position for each in it.items] == [10, 0, 11]
-    assert it.last_position == 11
-
-
 def test_an_empty_page_is_the_beginning():
     """There is nothing more to ask for."""
     it = talk(1)
