@@ -98,7 +98,7 @@ class Notice:
 @dataclass(frozen=True, slots=True)
 class PutOut:
     """Tells a user that they are out of `room`: `who` used the command `what`, because of `text`,
-    which may be empty."""
+    which may be empty. `leave` is the user's own, on another connection."""
 
     room: str
     who: str

@@ -104,7 +104,7 @@ class RoomInfo(Record):
 
 
 class RoomList(Reply):
-    """`rooms`: by number; `more` rooms follow."""
+    """`rooms`: those that the user keeps, and then the others, by number; `more` rooms follow."""
 
     rooms: tuple[RoomInfo, ...] = field(metadata={"of": RoomInfo})
     more: int = 0
@@ -120,10 +120,12 @@ class Member(Record):
 
 
 class RoomMember(Record):
-    """A row of `who`: a registered user who keeps the room, and whether others see them `here`."""
+    """A row of `who`: a registered user who keeps the room, and whether others see them `here`. Of
+    those who are on no connection, `time` is when they were here last, as in `Seen`."""
 
     name: str
     here: bool
+    time: int | None = None
 
 
 class MemberList(Reply):

@@ -150,6 +150,12 @@ class ClientRooms:
                     known = self._state.room_kept(joined)
                 known.count_kept(it, self._state.here)
 
+    async def learn_members(self, room: str) -> None:
+        """Ask for the members of a joined room, also those who are away."""
+        with suppress(Refusal, Lost):
+            found: replies.MemberList = await self._session.ask("who", room=room)
+            self._joined_room(room).members = tuple(it.name for it in found.members)
+
     async def list_all(self) -> tuple[replies.RoomInfo, ...]:
         """Return all rooms of the server, page by page. Raises `Refusal`."""
         found: list[replies.RoomInfo] = []

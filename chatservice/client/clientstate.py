@@ -66,13 +66,14 @@ class Unread(NamedTuple):
 
 class RoomState:
     """The state of a client in one room. `position` is that of the last entry that was shown, or
-    kept as unread."""
+    kept as unread. `members` are registered users who keep the room, as far as they are known."""
 
     def __init__(self, joined: Joined) -> None:
         self.room = joined.room
         self.number = joined.number
         self.topic = joined.topic
         self.present = PresentUsers(joined.users, joined.more)
+        self.members: tuple[str, ...] = ()
         self.position = joined.seq
         self.unread = 0
         self.mentioned = False

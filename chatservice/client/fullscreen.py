@@ -14,6 +14,7 @@ from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindingsBase, KeyPressEvent, merge_key_bindings
+from twisted.internet.defer import Deferred
 
 from chatservice import names, replies
 from chatservice.client import lineeditor, links, sidelists, statusline
@@ -108,6 +109,9 @@ class FullScreen(TerminalScreen):
             view = self._views.current
             view.history = view.history or InputHistory(state_folder() / "typed", here)
             self._editor.turn_to(view.history, typed)
+            if self._session is not None and here in self._session.state.rooms:
+                learning = Deferred.fromCoroutine(self._session.rooms.learn_members(here))
+                learning.addCallback(lambda _: self._draw_soon())
 
     # -- output ----------------------------------------------------------------------------------
 
@@ -272,7 +276,7 @@ class FullScreen(TerminalScreen):
         room = state.rooms.get(state.current_room)
         if parts.users and room is not None:
             sizes = parts.users, height
-            users = sidelists.user_rows(room.present, state.name, *sizes, self._depth)
+            users = sidelists.user_rows(room, state.name, *sizes, self._depth)
             for y, row in enumerate(rows):
                 right = users[y] if y < len(users) else [sidelists.LINE]
                 row.append((parts.rooms + parts.talk, self._painted(right)))

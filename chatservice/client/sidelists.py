@@ -4,7 +4,6 @@ from prompt_toolkit.output import ColorDepth
 
 from chatservice import names
 from chatservice.client.clientstate import ClientState, RoomState
-from chatservice.client.presentusers import PresentUsers
 from chatservice.client.privatetalk import Partner
 from chatservice.client.rendering import name_style
 from chatservice.client.wrapping import Span, isolated, shortened, width
@@ -40,9 +39,11 @@ def _room_row(room: RoomState | Partner, number: int, here: bool, columns: int) 
 
 
 def user_rows(
-    present: PresentUsers, own: str, columns: int, height: int, depth: ColorDepth
+    room: RoomState, own: str, columns: int, height: int, depth: ColorDepth
 ) -> list[list[Span]]:
-    """Return the rows of the list of users: their number, and as many names as fit."""
+    """Return the rows of the list of users: their number, and as many names as fit. Members who are
+    not here follow, dimmed."""
+    present = room.present
     users = present.with_own(own)
     count = present.more + len(users)
     shown = users if count <= height - 1 else users[: max(height - 2, 0)]
@@ -52,6 +53,11 @@ def user_rows(
         rows.append(_aside(user, "class:time" if away else name_style(user, depth), columns))
     if count > len(shown):
         rows.append(_aside(f"and {count - len(shown)} more", "class:time", columns))
+    here = {names.key(user) for user in users}
+    absent = [it for it in room.members if names.key(it) not in here]
+    if absent and not present.more:
+        told = ("", f"{len(absent)} not here", *absent)
+        rows += [_aside(it, "class:time", columns) for it in told]
     return rows[:height]
 
 

@@ -46,6 +46,13 @@ class Presence:
         idle = (self._now() - active) // 1000
         return idle if idle >= self._limits.presence_seconds else 0
 
+    async def last_seen(self, key: str) -> int | None:
+        """Return when the registered user with a key (`names.key`) was here last, in milliseconds
+        since 1970; None if it is not known, or not shown, or if they are here now."""
+        account, user = await self._accounts.account(key), self._users.by_key.get(key)
+        is_here = account is None or (user is not None and user.visible)
+        return None if is_here or account is None else self._last_seen(account)
+
     def _last_seen(self, account: Account) -> int | None:
         """Return when a registered user was here last, in milliseconds since 1970; None if it is
         not known, or not shown."""

@@ -460,7 +460,8 @@ class Rooms:
 
     async def leave(self, session: Session, room: Room, keep: bool = False) -> None:
         """Leave a room, also one that the user keeps and the session is not in; a person returns to
-        the lobby. With `keep`, the user goes on keeping it.
+        the lobby. The user's other sessions leave it, too. With `keep`, they stay, and so does the
+        membership.
 
         Raises `Refusal` (not-in-room, bad-argument, not-stored).
         """
@@ -471,12 +472,26 @@ class Rooms:
             raise Refusal(Code.BAD_ARGUMENT, "You are in the lobby; `quit` ends the connection.")
         if not keep:
             await self._members.drop(user, room.number)
+        if not keep and session.traits.visible:
+            self._leave_elsewhere(session, user, room)
         if session not in room.sessions:  # or no longer
             return
         if session.current_room is None:
             self._leave(session, room)
         elif session.current_room is room:
             self.put_in(session, self.lobby)
+
+    def _leave_elsewhere(self, session: Session, user: User, room: Room) -> None:
+        """Let the other sessions of a user leave a room that they keep no longer. A script stays,
+        because it would say its next lines in the lobby, and so does a token for that room.
+        """
+        for each in user.sessions:
+            follows = each.traits.many_rooms or (each.traits.sees_past and room is not self.lobby)
+            follows = follows and each is not session and each.only_room is None
+            if follows and each in room.sessions:
+                self.put_out(each, room, LeaveReason.LEFT)
+                each.peer.tell(EventBatch((events.PutOut(room.name, user.name, "leave"),)))
+                each.wake()
 
     def _leave(
         self, session: Session, room: Room, farewell: str = "", reason: str = LeaveReason.LEFT
@@ -495,9 +510,9 @@ class Rooms:
         name = room.names_shown.pop(user, user.name)
         self.announce(room, events.UserLeft(room.name, name, farewell, reason))
 
-    def put_out(self, session: Session, room: Room) -> None:
+    def put_out(self, session: Session, room: Room, reason: str = LeaveReason.OUT) -> None:
         """Make a session leave a room; a person returns to the lobby."""
-        self._leave(session, room, reason=LeaveReason.OUT)
+        self._leave(session, room, reason=reason)
         if not session.traits.many_rooms and room is not self.lobby:
             self.put_in(session, self.lobby)
 

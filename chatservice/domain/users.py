@@ -332,8 +332,8 @@ class Users:
             session.inbox = Cursor(user.inbox, session, after)
         return user.inbox.last if session.inbox is None else session.inbox.position
 
-    def leave(self, session: Session, farewell: str = "") -> None:
-        """End a session: it leaves its rooms and gives its user back."""
+    def leave(self, session: Session, farewell: str = "", put_out: bool = False) -> None:
+        """End a session: it leaves its rooms, maybe `put_out`, and gives its user back."""
         session.ended = True
         for key in session.ignored:
             self._stop_ignoring(session, key)
@@ -344,6 +344,7 @@ class Users:
         )
         stays = any(it.traits.visible for it in session.user.sessions if it is not session)
         reason = LeaveReason.LEFT if stays else LeaveReason.QUIT
+        reason = LeaveReason.OUT if put_out else reason
         self._rooms.leave_all(session, names.phrase(farewell[: names.PHRASE_CHARACTERS]), reason)
         self._detach(session)
 
@@ -421,7 +422,7 @@ class Users:
         given = session.resume_token
         self._rights.tickets.revoke(lambda right: right.session == given)
         session.peer.end(sentence, why)
-        self.leave(session)
+        self.leave(session, put_out=why is EndReason.PUT_OUT)
 
     # -- another name ----------------------------------------------------------------------------
 

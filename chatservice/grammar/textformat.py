@@ -192,6 +192,8 @@ def event(it: events.Event) -> bytes:
             text = f"{who} is now called {name}"
         case events.Moderated(who=who, what=what, user=user, text=why):
             text = f"{who} {_moderated(what, user, why)}"
+        case events.PutOut(room=room, what="leave"):
+            text = f"You are out of {room}: you left it on another connection"
         case events.PutOut(room=room, who=who, text=why):
             text = f"You are out of {room}, because of {who}" + (f": {why}" if why else "")
         case events.Notice(text=told):
@@ -349,7 +351,7 @@ def _names(users: Sequence[str], further: int, most: int = 20) -> str:
 
 def _rooms(it: replies.RoomList) -> list[str]:
     lines = ["* Rooms:"]
-    for room in sorted(it.rooms, key=lambda room: not room.member):
+    for room in it.rooms:
         about = f" - {room.topic}" if room.topic else ""
         lock = f", {_ACCESS[room.access]}" if room.access in _ACCESS else ""
         lock += ", with a password" if room.locked else ""
@@ -385,11 +387,20 @@ def _members(it: replies.MemberList) -> list[str]:
     count = it.count or len(it.users)  # older servers do not tell it
     lines = [f"* {count} in {it.room}: {', '.join(map(_member, it.users))}{more}"]
     lines += [f"* {m.name} is away: {m.away}" for m in it.users if m.away]
-    absent = [m.name for m in it.members if not m.here]
+    absent = [_absent(m) for m in it.members if not m.here]
     if absent or it.more_members:
         further = f" and {it.more_members} more members" if it.more_members else ""
         lines.append(f"* Members who are not here: {', '.join(absent)}{further}")
     return lines
+
+
+def _absent(it: replies.RoomMember) -> str:
+    return it.name if it.time is None else f"{it.name} (seen {_minute(it.time)})"
+
+
+def _minute(time: int) -> str:
+    """Return a time in milliseconds since 1970 to the minute: `2026-11-21 04:50Z`."""
+    return f"{_second(time // 1000)[:-3]}Z"
 
 
 def _unread(it: replies.UnreadList) -> list[str]:
@@ -422,7 +433,7 @@ def _seen(it: replies.Seen) -> list[str]:
     }
     gone = f"{it.user} is not here."
     if it.time is not None:
-        gone = f"{it.user} was here last on {_second(it.time // 1000)[:-3]}Z."
+        gone = f"{it.user} was here last on {_minute(it.time)}."
     lines = [f"* {states.get(it.state, gone)}"]
     if it.shown is not None:
         does, other = ("see", "off") if it.shown else ("do not see", "on")

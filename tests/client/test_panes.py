@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prompt_toolkit.output import ColorDepth
 
-from chatservice.client.clientstate import ClientState
+from chatservice.client.clientstate import ClientState, RoomState
 from chatservice.client.panes import LISTS, panes
 from chatservice.client.presentusers import MOST_PRESENT, PresentUsers
 from chatservice.client.sidelists import room_rows, user_rows, visible_part
@@ -69,15 +69,22 @@ def test_the_list_of_rooms_counts_what_is_unread():
 
 
 def test_the_list_of_users_says_how_many_there_are():
-    """One's own name is in it; names that do not fit are counted."""
-    present = PresentUsers(["bob", "carl", "Dora"], 5)
+    """One's own name is in it; names that do not fit are counted. Members who are not here follow,
+    if all who are here are known."""
+    room = RoomState(Joined("lab", 1, "", ("bob", "carl", "Dora"), 0, 5))
+    room.members = ("anna", "BOB", "eve")
     for height, seen in (
         (10, ["anna", "bob", "carl", "Dora", "and 5 more"]),
         (4, ["anna", "bob", "and 7 more"]),
         (1, []),
     ):
-        rows = texts(user_rows(present, "anna", 17, height, ColorDepth.DEPTH_8_BIT))
+        rows = texts(user_rows(room, "anna", 17, height, ColorDepth.DEPTH_8_BIT))
         assert [row.strip("│ ") for row in rows] == ["9 here", *seen]
+    room.present = PresentUsers(["bob"])
+    rows = user_rows(room, "anna", 17, 10, ColorDepth.DEPTH_8_BIT)
+    told = ["2 here", "anna", "bob", "", "1 not here", "eve"]
+    assert [row.strip("│ ") for row in texts(rows)] == told
+    assert rows[-1][-1].style == "class:time"
 
 
 def test_events_tell_who_is_here():

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatservice.domain.model import SCRIPT
 from chatservice.errors import Code
-from chatservice.events import ReadMoved
+from chatservice.events import PutOut, ReadMoved, UserLeft
 from chatservice.names import EVERYBODY
+from chatservice.replies import RoomMember
 from tests.domain.harness import Gate, MemoryChat
 
 
@@ -47,19 +49,43 @@ def gone(world, member):
 
 
 def test_a_room_is_kept_while_its_member_is_away(world):
-    """Sessions come and go, the membership stays; `leave` ends it."""
+    """Sessions come and go, the membership stays, and others see when they were here last; `leave`
+    ends it."""
     bob, alice = world.registered("bob", "lab"), world.guest("alice", "lab")
     gone(world, bob)
     who = alice.do("who", room="lab")
     assert [it.name for it in who.users] == ["alice"]
-    assert [(it.name, it.here) for it in who.members] == [("bob", False)]
+    assert who.members == (RoomMember("bob", False, alice.do("seen", user="bob").time),)
+    assert who.members[0].time
     bob = world.again("bob")
+    assert alice.do("who", room="lab").members == (RoomMember("bob", False),)
     assert bob.session.rooms == ()
     assert [it.room for it in bob.do("rooms").rooms if it.member] == ["lab"]
     bob.do("leave", room="lab")
     assert alice.do("who", room="lab").members == ()
     assert kept(world, "bob") == []
     assert bob.code("leave", room="lab") is Code.NOT_IN_ROOM
+
+
+def test_to_leave_a_room_is_to_leave_it_everywhere(world):
+    """Programs and people on other connections go, and are told; others see one departure. A script
+    stays, because it would say its next lines in the lobby."""
+    bob, alice = world.registered("bob", "lab"), world.guest("alice", "lab")
+    phone, laptop = person(world, "bob", "lab"), world.again("bob", "lab")
+    bob.do("leave", room="lab")
+    world.wait(1)
+    assert [it.what for it in phone.events(PutOut)] == ["leave"]
+    assert [it.what for it in laptop.events(PutOut)] == ["leave"]
+    assert [room.name for room in phone.session.rooms] == ["lobby"]
+    assert laptop.session.rooms == ()
+    assert [(it.who, it.reason) for it in alice.events(UserLeft)] == [("bob", "left")]
+    script = world.member(person=True)
+    script.session.traits = SCRIPT
+    script.do("login", name="bob", password="secret")
+    for member in (script, phone):
+        member.do("join", room="lab")
+    phone.do("leave", room="lab")
+    assert [room.name for room in script.session.rooms] == ["lab"]
 
 
 def test_to_go_out_of_a_room_is_not_to_leave_it(world):

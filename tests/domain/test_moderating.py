@@ -4,7 +4,7 @@ import pytest
 
 from chatservice.entries import Kind
 from chatservice.errors import Code
-from chatservice.events import Moderated, PutOut
+from chatservice.events import Moderated, PutOut, UserLeft
 
 CHANGES = {
     "kick": {"user": "bob"},
@@ -76,9 +76,10 @@ def test_a_kick_puts_a_user_out(world, alice, mia, bob):
 
 def test_a_kick_from_the_lobby_ends_the_connection(world, bob):
     """Only operators moderate the lobby."""
-    mallory = world.registered("mallory")
+    mallory = world.registered("mallory", "studio")
     assert mallory.code("kick", room="lobby", user="bob") is Code.NOT_ALLOWED
     world.operator().do("kick", room="lobby", user="bob")
+    assert [(it.who, it.reason) for it in mallory.events(UserLeft)] == [("bob", "out")]
     assert bob.peer.ended is not None
     assert bob.code("join", room="studio") is Code.NAME_NEEDED
 

@@ -71,7 +71,7 @@ ANSWERS = [
     replies.Seen("bob", "away", text="lunch", shown=False),
     replies.RoomList((replies.RoomInfo("lab", 2, "x", 3, False),)),
     replies.MemberList("lab", (replies.Member("bob", ""),)),
-    replies.MemberList("lab", (), 0, 0, (replies.RoomMember("bob", False),), 1),
+    replies.MemberList("lab", (), 0, 0, (replies.RoomMember("bob", False, 1_700_000_000_123),), 1),
     replies.UnreadList((replies.UnreadInfo("lab", 2, 9, 4, 5, 1),)),
     replies.ReadMark("@", 4),
     replies.Topic("lab", "x"),

@@ -168,3 +168,13 @@ def test_what_a_moderator_did(what, user, why, told):
     assert (
         textformat.event(events.Moderated("lab", "ann", what, user, why)) == f"* {told}\n".encode()
     )
+
+
+def test_members_who_are_not_here():
+    """The line tells when each was here last, if that is known."""
+    absent = (replies.RoomMember("bob", False, 1_700_000_000_123), replies.RoomMember("eve", False))
+    it = replies.MemberList("lab", (replies.Member("al", ""),), 1, 0, absent, 3)
+    assert textformat.reply(it).decode().splitlines() == [
+        "* 1 in lab: al",
+        "* Members who are not here: bob (seen 2023-11-14 22:13Z), eve and 3 more members",
+    ]

@@ -48,7 +48,7 @@ def test_a_vacant_room_goes_by_itself(start_server, connect):
     ok(guest, do="create", room="other")
     ok(guest, do="leave", room="other")
     until_gone(guest, "other")  # other rooms would be gone by now, too
-    assert rooms(guest) == ["lobby", "lab", "owned", "spoken", "here", "dropped"]
+    assert rooms(guest) == ["here", "lobby", "lab", "owned", "spoken", "dropped"]
     assert ok(guest, do="create", room="vacant")["number"] > number
     server.stop()
     server.start()
@@ -120,7 +120,7 @@ def test_guests_of_an_address_have_so_many_rooms(start_server, connect):
     ok(two, do="create", room="d")
 
 
-@pytest.mark.parametrize("bound", [{"listed": 3}, {"listed_bytes": 300}], ids=str)
+@pytest.mark.parametrize("bound", [{"listed": 3}, {"listed_bytes": 360}], ids=str)
 def test_many_rooms_are_told_in_parts(start_server, connect, bound):
     """Each part says how many follow, and how to get the rest, in both formats."""
     server = start_server(*(f"--room=r{at}" for at in range(6)), **bound)
@@ -141,3 +141,7 @@ def test_many_rooms_are_told_in_parts(start_server, connect, bound):
     person.expect("r2 (0 here)")
     person.send("/rooms #6 r*")
     person.expect("r5 (0 here)")
+    person.send("/join r5", "/rooms")
+    person.expect("* Rooms:")
+    assert person.line() == "*   7 r5 (1 here), yours"
+    assert person.line().endswith("lobby (0 here)")

@@ -58,28 +58,31 @@ async def _leave(chat: Chat, session: Session, args: Arguments) -> replies.Reply
 
 
 def _rooms(chat: Chat, session: Session, args: Arguments) -> replies.RoomList:
-    found = filter_rooms(chat.rooms.after_number(args.get("after", 0)), args.get("filter", ""))
-    rows: list[replies.RoomInfo] = []
-    left, more = chat.limits.listed_bytes, 0
-    for room in found:
-        if not (room.access is Access.PUBLIC or chat.rights.may_see(session, room)):
-            continue
-        if left <= 0 or len(rows) >= chat.limits.listed:
-            more += 1
-            continue
-        left -= _ROOM_BYTES + len(room.topic.encode())
-        rows.append(
-            replies.RoomInfo(
-                room=room.name,
-                number=room.number,
-                topic=room.topic,
-                users=len(room.users()),
-                locked=bool(room.password),
-                access=room.access,
-                member=session.user is not None and session.user.keeps(room),
-            )
+    user = session.require_user()
+    yours: list[Room] = []
+    others: list[Room] = []
+    for room in filter_rooms(chat.rooms.after_number(args.get("after", 0)), args.get("filter", "")):
+        if room.access is Access.PUBLIC or chat.rights.may_see(session, room):
+            (yours if user.keeps(room) else others).append(room)
+    if "after" in args:  # they were on the first page
+        yours.clear()
+    size = lambda it: _ROOM_BYTES + len(it.topic.encode())  # noqa: E731
+    shown = page((*yours, *others), size, chat.limits.listed, chat.limits.listed_bytes)
+    if len(shown) <= len(yours):  # the next page follows the last of the others
+        shown = (*yours, *others[:1])
+    rows = [
+        replies.RoomInfo(
+            room=room.name,
+            number=room.number,
+            topic=room.topic,
+            users=len(room.users()),
+            locked=bool(room.password),
+            access=room.access,
+            member=room in yours,
         )
-    return replies.RoomList(tuple(rows), more)
+        for room in shown
+    ]
+    return replies.RoomList(tuple(rows), len(yours) + len(others) - len(shown))
 
 
 _ROOM_BYTES = 120
@@ -90,10 +93,11 @@ async def _who(chat: Chat, session: Session, args: Arguments) -> replies.MemberL
     room = chat.rooms.resolve(session, args.get("room"))
     after = names.key(args.get("after", "")[: names.LINE_BYTES])
     members = await chat.members.page(room, after, chat.limits.who_users)
+    seen = {name: await chat.presence.last_seen(names.key(name)) for name in members.names}
     room.log.send_events()  # show departures first
     users = room.users()
     here = {user.key for user in users if user.registered}
-    rows_ = (replies.RoomMember(name, names.key(name) in here) for name in members.names)
+    rows_ = (replies.RoomMember(name, names.key(name) in here, seen[name]) for name in seen)
     following = [user for user in users if user.key > after] if after else users
     first = nsmallest(chat.limits.who_users, following, key=lambda user: user.key)
     away, idle = chat.users.away_reason_in, chat.presence.idle_seconds
