@@ -6,7 +6,7 @@ The engine decides whether the other entry is still there, and keeps what counts
 from collections.abc import AsyncIterator, Sequence
 
 from chatservice import names
-from chatservice.domain.log import Log
+from chatservice.domain.log import Log, reread_if_erased
 from chatservice.domain.model import Room, Session
 from chatservice.domain.paging import page
 from chatservice.domain.ports.log_ports import Draft, no_entry
@@ -85,6 +85,9 @@ class Annotator:
     async def pins(self, room: Room) -> tuple[Sequence[tuple[int, Entry]], bool]:
         """Return the pinned entries of a room, with their positions, and whether older ones are
         left out of a reply."""
+        return await reread_if_erased((room.log,), lambda: self._pins(room))
+
+    async def _pins(self, room: Room) -> tuple[Sequence[tuple[int, Entry]], bool]:
         log = room.log.id
         there = await self._logs.entries_at(log, await self._logs.pinned(log))
         newest = sorted(there.items(), reverse=True)
@@ -114,7 +117,8 @@ class Annotator:
     async def former_texts(self, room: Room, position: int) -> Sequence[tuple[int, Entry]]:
         """Return an entry as it was at first, and its edits, oldest first, with their positions.
         Raises `Refusal` (no-such-entry)."""
-        found = await self._logs.edits(room.log.id, position)
+        log = room.log
+        found = await reread_if_erased((log,), lambda: self._logs.edits(log.id, position))
         if not found:
             raise no_entry(position)
         return found

@@ -10,10 +10,9 @@ from chatservice.domain.ignoring import heard_entry
 from chatservice.domain.log import Log, reread_if_erased
 from chatservice.domain.model import Room, Session
 from chatservice.domain.paging import page
-from chatservice.domain.ports.log_ports import Match, SearchQuery, SearchResult
+from chatservice.domain.ports.log_ports import Match, SearchQuery
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.users import Users
-from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commandtypes import ALL_ROOMS, ArgType, Right
 from chatservice.grammar.durations import parse_duration
@@ -113,17 +112,16 @@ class Searching:
                 "A position is one of a single room; write before: and a time among the words.",
             )
         limit = min(limit, self._limits.search_entries)
-        matches, pending = await self._found(query._replace(limit=limit), logs, before)
+        matches, more, pending = await self._found(query._replace(limit=limit), logs, before)
         if place == ALL_ROOMS:
             matches = self._readable(session, matches)
         elif not place.startswith("@"):
             self._room(session, place)  # that took a while
-        newest = self._page(matches)
-        heard = [it for it in newest if names.key(it.entry.who) not in session.ignored]
+        ignored = session.ignored
+        heard = [it for it in matches if names.key(it.entry.who) not in ignored]
         rooms = tuple(self._rooms.by_number[it.log].name for it in heard if place == ALL_ROOMS)
-        shown = await self._with_states(session, heard)
-        entries = tuple((it.position, it.entry) for it in shown)
-        return replies.SearchMatches(place, entries, len(newest) < len(matches), pending, rooms)
+        entries = tuple((it.position, heard_entry(it.entry, ignored)) for it in heard)
+        return replies.SearchMatches(place, entries, more, pending, rooms)
 
     def readable_rooms(self, session: Session) -> list[Room]:
         """Return the rooms that a session may read without entering them first: those where its
@@ -154,19 +152,22 @@ class Searching:
 
     async def _found(
         self, query: SearchQuery, logs: list[Log], before: int | None
-    ) -> tuple[list[Match], bool]:
-        """Return what a query finds in logs, and whether the newest entries are not indexed yet."""
+    ) -> tuple[Sequence[Match], bool, bool]:
+        """Return the last matches of a query in logs that fit into a reply, whether there are more,
+        and whether the newest entries are not indexed yet."""
 
-        async def search() -> SearchResult:
+        async def search() -> tuple[Sequence[Match], bool, bool]:
             ends = {
                 it.id: it.last + 1 if before is None else min(before, it.last + 1) for it in logs
             }
-            return await self._logs.search(query._replace(logs=ends))
+            found = await self._logs.search(query._replace(logs=ends))
+            newest = self._page(found.matches)
+            more = len(newest) < len(found.matches)
+            return await self._with_states(newest), more, found.pending
 
-        result = await reread_if_erased(logs, search)
-        return list(result.matches), result.pending
+        return await reread_if_erased(logs, search)
 
-    def _readable(self, session: Session, matches: list[Match]) -> list[Match]:
+    def _readable(self, session: Session, matches: Sequence[Match]) -> Sequence[Match]:
         """Return the matches in rooms that a session may still read: a search takes a while."""
         rooms = {it.log: self._rooms.by_number.get(it.log) for it in matches}
         readable = {
@@ -176,24 +177,18 @@ class Searching:
         }
         return [it for it in matches if it.log in readable]
 
-    def _page(self, matches: list[Match]) -> Sequence[Match]:
+    def _page(self, matches: Sequence[Match]) -> Sequence[Match]:
         """Return the last matches that fit into a reply."""
         size, most = (lambda it: it.entry.encoded_size), self._limits.answer_bytes
         return page(reversed(matches), size, len(matches), most)[::-1]
 
-    async def _with_states(self, session: Session, matches: Sequence[Match]) -> list[Match]:
-        """Return matches with the states of their entries, and without quotes of users whom the
-        session ignores."""
-        of_logs: dict[int, list[Match]] = {}
+    async def _with_states(self, matches: Sequence[Match]) -> Sequence[Match]:
+        """Return matches with the states of their entries."""
+        of_logs: dict[int, list[int]] = {}
         for it in matches:
-            of_logs.setdefault(it.log, []).append(it)
-        states = {
-            log: await self._logs.states(log, [it.position for it in found])
-            for log, found in of_logs.items()
-        }
-
-        def shown(it: Match) -> Entry:
-            entry = it.entry._replace(state=states[it.log].get(it.position))
-            return heard_entry(entry, session.ignored)
-
-        return [it._replace(entry=shown(it)) for it in matches]
+            of_logs.setdefault(it.log, []).append(it.position)
+        states = {log: await self._logs.states(log, found) for log, found in of_logs.items()}
+        return [
+            it._replace(entry=it.entry._replace(state=states[it.log].get(it.position)))
+            for it in matches
+        ]

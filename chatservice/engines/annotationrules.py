@@ -1,7 +1,7 @@
 """The rules for entries about other entries, for every engine: what an engine decides about them
 when it stores them."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from chatservice.domain.ports.log_ports import no_entry
@@ -80,6 +80,24 @@ def edited_by(
     edited = {run.about for _, run in new if run.kind == Kind.EDIT}
     changed = (*edited, *(at for about in edited for at in edits(about)))
     return [at for at in changed if at < new[0][0]], edited
+
+
+def with_later_edits(
+    logs: Sequence[int], about: Mapping[int, Run | Refusal]
+) -> dict[int, Run | Refusal]:
+    """Return what was decided about the drafts of a batch, as it is shown: with what later edits in
+    the batch change of it, a text or a quote. `logs` has each draft's log."""
+    found, texts = dict(about), dict[tuple[int, int], str]()
+    for at in sorted(about, reverse=True):
+        run = about[at]
+        if isinstance(run, Refusal):
+            continue
+        entry = logs[at], run.about
+        if run.kind == Kind.EDIT:
+            found[at] = run._replace(texts=(texts.setdefault(entry, run.texts[0]),))
+        elif entry in texts:
+            found[at] = run._replace(quote=None)
+    return found
 
 
 class Decider(NamedTuple):

@@ -70,9 +70,18 @@ class MemoryLogs:
             for log, new in runs.items()
         ]
         self._engine.accounts.note_read(read)
+        decided = {
+            (batch[at].log.id, appended.positions[at]): it
+            for at, it in appended.about.items()
+            if isinstance(it, Run)
+        }
+        shown = {
+            log: [(first, decided.get((log, first), run)) for first, run in new]
+            for log, new in runs.items()
+        }
         for follower in self._engine.registry.followers:
             if follower is not self.follower:
-                follower.appended(runs)
+                follower.appended(shown)
         for topic in topics:
             self._engine.registry.changed(TopicChanged(*topic))
         for log, new in runs.items():

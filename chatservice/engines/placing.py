@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import NamedTuple
 
 from chatservice.domain.ports.log_ports import Appended, Draft
+from chatservice.engines.annotationrules import with_later_edits
 from chatservice.entries import Kind, Run
 from chatservice.errors import Refusal
 
@@ -66,4 +67,6 @@ def place(batch: Sequence[Draft], at: Places) -> tuple[Appended, PlacedRuns, Pla
             at.keep_key(log, draft.writer, draft.key, position)
         if run.kind is Kind.TOPIC:
             topics.append((log, run.texts[-1]))
+    if about:
+        about = with_later_edits([draft.log.id for draft in batch], about)
     return Appended(positions, repeated, about), runs, topics

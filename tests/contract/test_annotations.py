@@ -142,6 +142,25 @@ async def test_edits_of_one_entry_at_once(engine):
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_is_shown_of_a_batch_has_its_last_texts(engine):
+    """A late reader of what is in memory is shown no former text: in no edit, and in no quote from
+    before it. Refusals and other logs are as they were."""
+    lab, den = await room(engine), await room(engine, "den")
+    await append(engine, say(lab, "one"), say(den, "one"))
+    drafts = [
+        *(edit(lab, 1, "secret"), about(lab, 1, "yes"), edit(den, 1, "another")),
+        *(edit(lab, 9, "no"), edit(lab, 1, "two"), about(lab, 1, "no")),
+    ]
+    shown = (await engine.logs.append(drafts, {})).about
+    assert [it.texts[0] for at, it in shown.items() if at != 3] == [
+        *("two", "yes", "another", "two", "no")
+    ]
+    assert [it.quote for it in (shown[1], shown[5])] == [None, Quote("alice", "two")]
+    assert shown[3].code is Code.NO_SUCH_ENTRY
+    assert [it.text for _, it in await engine.logs.edits(lab, 1)] == ["one", "secret", "two"]
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_repeated_edit_is_stored_once(engine):
     """Its key is known, and another edit since then stays."""
     lab = await room(engine)

@@ -362,6 +362,21 @@ def test_pins(world, alice, bob):
     assert shown(bob) == [(1, "rules: be kind"), (2, "hello")]
 
 
+@pytest.mark.parametrize("command", ["pins", "edits"])
+def test_what_is_erased_while_it_is_read(world, alice, bob, command):
+    """It is not shown once that is answered."""
+    bob.say("secret", "studio")
+    alice.do("pin", room="studio", position=1)
+    gate = Gate(world.engine.logs, "states" if command == "pins" else "edits", answers=True)
+    args = {"position": 1} if command == "edits" else {}
+    asked = alice.begin(command, room="studio", **args)
+    world.settle()
+    alice.do("erase", room="studio", position=1)
+    gate.open()
+    world.settle()
+    assert "secret" not in [it.text for _, it in asked.reply.entries]
+
+
 def test_long_pins():
     """A reply has the newest that fit, and says so."""
     world = MemoryChat(answer_bytes=1500)

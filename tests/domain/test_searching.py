@@ -159,12 +159,17 @@ def test_by_time_and_file(world, alice):
         assert alice.code("search", room="lab", text=text) is Code.BAD_ARGUMENT, text
 
 
-def test_rights_are_asked_again_after_the_search(world, alice):
+READS = pytest.mark.parametrize("read", ["search", "states"])
+"""The two methods with which a search reads, in their order."""
+
+
+@READS
+def test_rights_are_asked_again_after_the_search(world, alice, read):
     """A room that is closed meanwhile is left out of a search of all; one that was asked for is
     refused."""
     bob, eve = world.guest("bob", "studio"), world.guest("eve")
     bob.say("cat", "studio"), alice.say("cat")
-    gate = Gate(world.engine.logs, "search", answers=True)
+    gate = Gate(world.engine.logs, read, answers=True)
     every, one = (
         eve.begin("search", room="*", text="cat"),
         bob.begin("search", room="lab", text="cat in:studio"),
@@ -177,11 +182,12 @@ def test_rights_are_asked_again_after_the_search(world, alice):
     assert one.code is Code.BANNED
 
 
-def test_erased_and_ignored_entries_are_not_found(world, alice):
+@READS
+def test_erased_and_ignored_entries_are_not_found(world, alice, read):
     """Nor are those that are erased while the search is under way."""
     bob = world.guest("bob", "lab")
     alice.say("cat one"), bob.say("cat two"), alice.say("cat three")
-    gate = Gate(world.engine.logs, "search", answers=True)
+    gate = Gate(world.engine.logs, read, answers=True)
     searching = bob.begin("search", room="*", text="cat")
     alice.do("erase", room="lab", position=1)
     gate.open()

@@ -479,6 +479,33 @@ async def test_an_edited_entry_that_is_erased_is_found_no_more(store, index):
 
 
 @pytest_twisted.ensureDeferred
+async def test_nothing_of_an_edited_entry_stays_on_the_disk_once_it_is_erased(
+    tmp_path, store, index
+):
+    """Former texts were there in many places: long ones, and words that the index has moved. An
+    earlier erasure changes nothing."""
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["secret"]))], {})
+    await store.erase(log.id, 1)
+    catch_up(index)
+    for at in range(2, 22):
+        await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", [f"secret{at}"]))], {})
+    catch_up(index)
+    for length in (200, 100, 5):
+        for at in range(2, 22):
+            await store.append([annotate(log, at, f"secret{length} " * length * at)], {})
+        catch_up(index)
+    for at in range(2, 22):
+        await store.append([annotate(log, at, "last")], {})
+    catch_up(index)
+    for at in range(2, 22):
+        assert await store.erase(log.id, at)
+    catch_up(index)
+    files = [it.read_bytes() for it in tmp_path.rglob("*") if it.is_file()]
+    assert not [data for data in files if b"secret" in data]
+
+
+@pytest_twisted.ensureDeferred
 async def test_what_is_edited_and_let_go(store, index, clock):
     """Its annotations go with it; an edit that stays changes nothing else."""
     log = await room(store)

@@ -191,6 +191,12 @@ def wal(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
+def overwrite(db: sqlite3.Connection) -> None:
+    """Overwrite from now on whatever is deleted in a database, or moves there: else an erased text
+    might stay in a place that it, or its former text, was moved from earlier."""
+    db.execute("PRAGMA secure_delete = ON")
+
+
 def emptied(db: sqlite3.Connection) -> bool:
     """Empty the write-ahead log of a database. Return whether that worked; it does not wait for
     readers, and has to be tried again then."""

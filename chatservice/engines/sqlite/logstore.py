@@ -226,10 +226,8 @@ class LogStore:
     # -- in the database's thread ----------------------------------------------------------------
 
     @contextmanager
-    def _commit(self, overwrite: bool = False) -> Iterator[None]:
-        """All of it is stored, or nothing. With `overwrite`, deleted text is overwritten."""
-        if overwrite:
-            self._db.execute("PRAGMA secure_delete = ON")
+    def _commit(self) -> Iterator[None]:
+        """All of it is stored, or nothing."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -244,9 +242,6 @@ class LogStore:
                 with suppress(sqlite3.Error):
                     self._db.execute(f"PRAGMA user_version = {VERSION}")
             raise
-        finally:
-            if overwrite:
-                self._db.execute("PRAGMA secure_delete = OFF")
 
     def _execute_each(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
         """Execute a statement with each of the rows. Return the number of the row it made last."""
@@ -347,7 +342,7 @@ class LogStore:
     def _empty_some(self, log: int) -> bool:
         """Delete some of a log. Return whether there is more."""
         gone = 0
-        with self._commit(overwrite=True):
+        with self._commit():
             for sql in (
                 "DELETE FROM block WHERE id IN (SELECT id FROM block WHERE log = ?1 LIMIT ?2)",
                 "DELETE FROM said WHERE (log, who, key) IN"
@@ -395,7 +390,7 @@ class LogStore:
             return False, ()
         sql = "SELECT id, first, entries FROM block WHERE log = ? AND last >= ? ORDER BY last"
         were = [(at, it.as_run()) for at, it in entryreading.stored_entries(self._db, log, gone)]
-        with self._commit(overwrite=True):
+        with self._commit():
             for one in gone:
                 id_, first, data = self._db.execute(sql, (log, one)).fetchone()
                 runs = blocks.without(blocks.unpack(first, data), one)
@@ -435,7 +430,7 @@ class LogStore:
             return None, ()
         changed: list[Change] = []
         topics: list[tuple[int, str]] = []
-        with self._commit(overwrite=True):
+        with self._commit():
             for id_, log, first, data in rows:
                 runs = blocks.unpack(first, data)
                 new, gone = blocks.renamed(runs, key, mark, erase)

@@ -192,6 +192,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        integrity.overwrite(db)
         for table in ("block", "said"):
             db.execute(f"DELETE FROM {table} WHERE log < 0")
         db.execute("DELETE FROM file WHERE shelf GLOB '.guests/*'")

@@ -189,6 +189,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is read again
+    integrity.overwrite(db)
     return db
 
 
@@ -343,8 +344,6 @@ class Indexer:
         if not (last or ended or changed):
             return self._merge()
         some_erased = len(edited) < len(changed)
-        if some_erased:  # until all of it is merged, what is deleted is written over
-            self._db.execute("PRAGMA secure_delete = ON")
         with self._db:
             self._db.execute("BEGIN")
             add(self._db, rows)
@@ -383,7 +382,6 @@ class Indexer:
             self._merging = MERGE_PAGES if self._db.total_changes - before >= 2 else 0
             if not self._merging:
                 self._db.execute("UPDATE forgotten SET id = ?", (self._taken_out,))
-                self._db.execute("PRAGMA secure_delete = OFF")
                 self._uncleaned = True
         elif self._uncleaned:  # the words are still in the write-ahead log
             self._uncleaned = not integrity.emptied(self._db)
