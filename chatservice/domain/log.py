@@ -20,7 +20,6 @@ from collections.abc import (
     Awaitable,
     Callable,
     Collection,
-    Iterable,
     Iterator,
     Mapping,
     Sequence,
@@ -28,7 +27,8 @@ from collections.abc import (
 from typing import Any, Protocol, TypeVar
 
 from chatservice.domain.ignoring import heard_events
-from chatservice.entries import Entry, Run
+from chatservice.entries import Entry, Kind, Run
+from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Event
 from chatservice.limits import Limits
 
@@ -226,12 +226,12 @@ class Log:
     `id` is its number in storage (a guest's inbox gets another one with an account); `name` is the
     room's, or `@` for an inbox. With `saves_read_position`, the engine stores how far it was shown.
     `newest` is the newest block, if in memory, and `newest_after` the position before it. Nothing
-    can be said in a `removed` room. `replacements` counts erasures.
+    can be said in a `removed` room. `erasures` counts what was erased.
     """
 
     __slots__ = (
         *("__weakref__", "_blocks", "cache", "_events", "_evicted", "cursors", "id", "last"),
-        *("memory_from", "name", "newest", "newest_after", "_quoting", "removed", "replacements"),
+        *("memory_from", "name", "newest", "newest_after", "_quoting", "removed", "erasures"),
         "saves_read_position",
     )
 
@@ -242,7 +242,7 @@ class Log:
         self.memory_from = last
         self.saves_read_position = False
         self.removed = False
-        self.replacements = 0
+        self.erasures = 0
         self.newest: Block | None = None
         self.newest_after = last
         self.cursors: dict[Any, Cursor] = {}
@@ -276,10 +276,11 @@ class Log:
             self._evicted = 0
         return oldest
 
-    def replace(self, block: Block, changed: Iterable[int] = ()) -> None:
+    def replace(self, block: Block, changed: Collection[int] = ()) -> None:
         """Replace a block in memory by its present form, and drop the quotes of entries that have
-        changed, by their positions."""
-        self.replacements += 1
+        changed, by their positions: those that were edited, or erased."""
+        gone = (first for first, run in block.runs if run.kind == Kind.GONE)
+        self.erasures += not changed or any(first in changed for first in gone)
         self._put(block.first, lambda former: block)
         for about in changed if self._quoting is not None else ():
             self._drop_quotes(about)
@@ -375,12 +376,23 @@ def _first(block: Block | None) -> int:
 
 async def reread_if_erased(logs: Collection[Log], read: Callable[[], Awaitable[T]]) -> T:
     """Read of some logs, again if something was erased there meanwhile: so nobody is shown an
-    erased entry once that is acknowledged. A guest's inbox may get another number meanwhile."""
-    while True:
-        before = [(log.replacements, log.id) for log in logs]
+    erased entry once that is acknowledged. A guest's inbox may get another number meanwhile.
+
+    Raises `Refusal` (too-slow) if the end of that does not come.
+    """
+    for _ in range(_READS):
+        before = [(log.erasures, log.id) for log in logs]
         found = await read()
-        if before == [(log.replacements, log.id) for log in logs]:
+        if before == [(log.erasures, log.id) for log in logs]:
             return found
+    raise Refusal(
+        Code.TOO_SLOW, "Too much is being erased there at the moment; try again a little later."
+    )
+
+
+_READS = 20
+"""Reads before it is given up, while somebody goes on erasing. A search in a million entries takes
+a few milliseconds, so its reader hardly ever reads three times."""
 
 
 def wake(logs: Collection[Log]) -> None:

@@ -197,6 +197,29 @@ def test_erased_and_ignored_entries_are_not_found(world, alice, read):
     assert found(bob, "cat") == [("lab", "cat two")]
 
 
+@pytest.mark.parametrize(("command", "reads"), [("edit", 1), ("erase", 20)])
+def test_a_search_ends_while_others_change_what_they_said(world, alice, command, reads):
+    """It does not wait for the end of a flood: of edits, or of erasures."""
+    bob, search, asked = world.registered("bob", "lab"), world.engine.logs.search, []
+    for _ in range(30):
+        bob.say("cat")
+
+    async def searching(query):
+        """Change an entry while the search is under way."""
+        asked.append(query)
+        text = {"text": "cats"} if command == "edit" else {}
+        bob.do(command, room="lab", position=len(asked), **text)
+        return await search(query)
+
+    world.engine.logs.search = searching
+    outcome = alice.ask("search", room="*", text="cat*")
+    assert len(asked) == reads
+    if command == "edit":
+        assert len(outcome.reply.entries) == 20
+    else:
+        assert outcome.code is Code.TOO_SLOW
+
+
 def test_a_token_for_one_room_searches_only_that(world, alice):
     """It does not tell which other rooms there are."""
     alice.say("cat"), alice.say("cat", "studio")

@@ -66,11 +66,12 @@ _TIMES = " AND time >= ? AND time < ?"
 _TIME = "SELECT c2 FROM entry_content WHERE id = ?"
 """Finds the time of a row in FTS5's own table of contents."""
 
-_BLOCK_OF_EDITED = (
-    "SELECT (SELECT id FROM block WHERE block.log = annotation.log AND last >= about"
-    " ORDER BY last LIMIT 1) FROM annotation WHERE log = ? AND kind = 'edit' AND about = ?"
+_BLOCKS_OF_EDITED = (
+    "SELECT about, (SELECT id FROM block WHERE block.log = annotation.log AND last >= about"
+    " ORDER BY last LIMIT 1) FROM annotation WHERE log = ? AND kind = 'edit'"
+    " AND about IN (SELECT value FROM json_each(?))"
 )
-"""Finds the number of the block of an entry that was edited."""
+"""Finds the numbers of the blocks of entries that were edited."""
 
 _ADD = (
     "INSERT INTO entry (rowid, text, marks, time)"
@@ -145,20 +146,32 @@ def _rows_of_all(
         yield from rows_of(log, entryreading.edited(db, log, runs))
 
 
-def _edited_rows(
-    db: sqlite3.Connection, changed: Iterable[tuple[int, int]], reached: int
-) -> Iterator[Row | None]:
-    """Iterate over the new rows of those entries, by log and position, that were edited: None for
-    one whose block is not in the index yet, because it comes with its new text."""
+def _edited(
+    db: sqlite3.Connection, changed: Iterable[tuple[int, int]]
+) -> dict[int, dict[int, int | None]]:
+    """Return those of the changed entries, by log and position, that were edited and not erased,
+    each with the number of its block; None if that is no longer kept."""
+    of_logs: dict[int, list[int]] = {}
     for log, position in changed:
-        found = db.execute(_BLOCK_OF_EDITED, (log, position)).fetchone()
-        if found is None:
-            continue
-        block, rows = found[0], list[Row]()
-        if block is not None and block <= reached:
-            for at, entry in entryreading.entries_at(db, log, [position]):
-                rows += rows_of(log, [(at, entry.as_run())])
-        yield rows[0] if rows else None
+        of_logs.setdefault(log, []).append(position)
+    sql = _BLOCKS_OF_EDITED
+    return {
+        log: dict(db.execute(sql, (log, json.dumps(it))).fetchall()) for log, it in of_logs.items()
+    }
+
+
+def _edited_rows(
+    db: sqlite3.Connection, edited: Mapping[int, Mapping[int, int | None]], reached: int
+) -> Iterator[Row]:
+    """Iterate over the new rows of edited entries. One whose block is not in the index yet has
+    none: it comes with its new text."""
+    for log, found in edited.items():
+        there = sorted(at for at, block in found.items() if block is not None and block <= reached)
+        for first in range(0, len(there), STEP_BLOCKS):  # many are in one block
+            for at, entry in entryreading.plain_entries(
+                db, log, there[first : first + STEP_BLOCKS]
+            ):
+                yield from rows_of(log, [(at, entry.as_run())])
 
 
 def open_index(path: Path, log: sqlite3.Connection, anew: bool = False) -> sqlite3.Connection:
@@ -339,11 +352,12 @@ class Indexer:
         rows = list(_rows_of_all(self._log, unindexed))
         changed = self._changed()  # after the blocks: what changes since then is found next time
         places = [it[1:] for it in changed]
-        edited = list(_edited_rows(self._log, places, last[0] if last else reached))
+        edited = _edited(self._log, places)
+        new_rows = list(_edited_rows(self._log, edited, last[0] if last else reached))
         ended = self._ended() if self._some_ended else []
         if not (last or ended or changed):
             return self._merge()
-        some_erased = len(edited) < len(changed)
+        some_erased = sum(map(len, edited.values())) < len(changed)
         with self._db:
             self._db.execute("BEGIN")
             add(self._db, rows)
@@ -353,7 +367,7 @@ class Indexer:
             for log, position in ended:
                 self._take_out(log, position)
             self._forget(changed, some_erased)
-            add(self._db, [row for row in edited if row is not None])
+            add(self._db, new_rows)
         return True
 
     def _changed(self) -> list[tuple[int, int, int]]:
@@ -545,7 +559,10 @@ class Searcher:
         query = query._replace(logs=logs)
         reached, found, changed = self._ask_index(query, asked)
         fresh, pending = self._not_indexed(query, reached)
-        fresh += [it for it in _edited_rows(self._log, changed, reached) if it is not None]
+        for new in _edited_rows(self._log, _edited(self._log, changed), reached):
+            if self._late():
+                raise TimeoutError
+            fresh.append(new)
         times = found | self._ask_fresh(fresh, query, asked)
         of_logs: dict[int, list[int]] = {}
         for row in sorted(times):
