@@ -423,7 +423,14 @@ class Controller(SessionListener):
         self.transfers.send(file.path, self._state.current_room, to)
 
     async def _cancel(self, request: Request) -> None:
-        own = self.transfers.cancel(request.args["name"])
+        name = request.args["name"]
+        own = self.transfers.cancel(name)
+        if self.transfers.cancel_waiting(name):
+            self._screen.notify(f"{name} is cancelled; it had not begun.")
+            if not own:
+                with suppress(Refusal):  # it may have a part of an earlier run
+                    await self.session.ask("cancel", **request.args)
+                return
         if own and all(isinstance(it, Reading) for it in own):  # the server knows nothing of it
             return
         reply = await self.session.ask("cancel", **request.args)

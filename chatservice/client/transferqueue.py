@@ -4,7 +4,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import CancelledError, DeferredSemaphore
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 
 from chatservice import names
 from chatservice.client.clientsession import ClientSession
@@ -58,6 +58,7 @@ class TransferQueue(ClientTransfers):
         self._unasked_bytes_left = accept * UNASKED
         self._journal = journal
         self._slots = DeferredSemaphore(CONCURRENT_TRANSFERS)
+        self._queued: dict[Deferred[Any], tuple[str, TransferClaim | None]] = {}
         self._waiting_for_room: list[TransferClaim] = []
         self._told: set[TransferClaim] = set()
 
@@ -81,13 +82,13 @@ class TransferQueue(ClientTransfers):
     def send(self, path: str, room: str, to: str | None) -> None:
         """Queue an upload of the file at `path` to a room, or `to` one user."""
         name = Path(path).name
-        self._begin(f"{name} is not sent", self.uploads.send(Path(path), room, to))
+        self._begin(name, "sent", self.uploads.send(Path(path), room, to))
 
     def fetch(self, room: str, name: str, or_inbox: bool = False, bare: str = "") -> None:
         """Queue a download of a file of a room (`@`: of the user); with `or_inbox`, of the user if
         the room has none of that name. `bare` is the typed line, if it had no slash."""
         work = self.downloads.fetch(self._folder(), room, name, or_inbox)
-        self._begin(f"{name} is not saved", work, bare)
+        self._begin(name, "saved", work, bare)
 
     def consider_incoming(self, incoming: Incoming) -> bool:
         """Download the file of an entry if it is small enough. Return whether this client just sent
@@ -106,7 +107,7 @@ class TransferQueue(ClientTransfers):
             and self._count_unasked(file.size)
         ):
             work = self.downloads.fetch_announced(self._folder(), incoming.log, file)
-            self._begin(f"{file.name} is not saved", work)
+            self._begin(file.name, "saved", work)
         return False
 
     def _count_unasked(self, size: int) -> bool:
@@ -132,6 +133,19 @@ class TransferQueue(ClientTransfers):
             else:
                 self._resume(claim)
 
+    def cancel_waiting(self, name: str) -> bool:
+        """Cancel the transfers of that name that wait for others, or for a room. Return whether
+        there are such."""
+        turns = [(turn, claim) for turn, (it, claim) in self._queued.items() if it == name]
+        claims = [it for it in self._waiting_for_room if it.record.name == name]
+        self._waiting_for_room = [it for it in self._waiting_for_room if it not in claims]
+        for turn, claim in turns:
+            turn.cancel()
+            claims += [claim] if claim is not None else []
+        for each in claims:
+            each.forget()
+        return bool(turns or claims)
+
     def room_entered(self, room: str) -> None:
         """Resume the transfers that waited for that room."""
         claims, self._waiting_for_room = self._waiting_for_room, []
@@ -149,19 +163,32 @@ class TransferQueue(ClientTransfers):
 
     def _resume(self, claim: TransferClaim) -> None:
         if claim.record.up:
-            self._begin(f"{claim.record.name} is not sent", self.uploads.resume(claim))
+            self._begin(claim.record.name, "sent", self.uploads.resume(claim), claim=claim)
         else:
-            self._begin(f"{claim.record.name} is not saved", self.downloads.resume(claim))
+            self._begin(claim.record.name, "saved", self.downloads.resume(claim), claim=claim)
 
-    def _begin(self, failed: str, work: Coroutine[Any, Any, Any], bare: str = "") -> None:
-        self.start(self._in_turn(failed, work, bare))
+    def _begin(
+        self,
+        name: str,
+        done: str,
+        work: Coroutine[Any, Any, Any],
+        bare: str = "",
+        claim: TransferClaim | None = None,
+    ) -> None:
+        turn = self._slots.acquire()
+        self._queued[turn] = name, claim
+        self.start(self._in_turn(turn, f"{name} is not {done}", work, bare))
 
-    async def _in_turn(self, failed: str, work: Coroutine[Any, Any, Any], bare: str) -> None:
+    async def _in_turn(
+        self, turn: Deferred[Any], failed: str, work: Coroutine[Any, Any, Any], bare: str
+    ) -> None:
         try:
-            await self._slots.acquire()
+            await turn
         except CancelledError:
             work.close()
             return
+        finally:
+            del self._queued[turn]
         try:
             await work
         except NotInRoomYet as early:

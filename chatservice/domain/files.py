@@ -52,9 +52,10 @@ class Files:
 
     def _end_all(self, room: Room) -> None:
         """End the uploads to a room that is being removed."""
+        sentence = "{room} was removed meanwhile; nothing is kept of the file."
         for transfer in self.transfers.to_log(room.log):
             if not transfer.finishing:
-                transfer.stop()
+                transfer.stop(Refusal(Code.NO_SUCH_ROOM, sentence, room=room.name))
 
     def folder(self, session: Session, name: str | None) -> str:
         """Return a room's folder, or for `@` the user's own."""
@@ -205,9 +206,9 @@ class Files:
         return room is not None and self._rights.may_read(session, room)
 
     async def begin_upload(
-        self, upload: UploadTicket, offset: int, stop: Callable[[], None]
+        self, upload: UploadTicket, offset: int, stop: Callable[[Refusal], None]
     ) -> "ActiveUpload":
-        """Begin an upload behind the first `offset` bytes. `stop` ends its connection."""
+        """Begin an upload behind the first `offset` bytes. `stop(why)` ends its connection."""
         _check_destination(upload.destination)
         self.recheck(upload)  # it may be long since it was permitted
         declared = self._declared(upload)
@@ -248,7 +249,7 @@ class Files:
         await self._ask_quotas(grow, upload, reservation.declared, reservation.have)
 
     def begin_download(
-        self, user: User, address: str, outgoing: FileReader, stop: Callable[[], None]
+        self, user: User, address: str, outgoing: FileReader, stop: Callable[[Refusal], None]
     ) -> Transfer:
         """Begin a download; the caller ends it with `transfers.end`. Raises `Refusal` (too-many),
         and closes the file then."""
@@ -336,7 +337,7 @@ class Files:
         found = [it for it in self._transfers_shown_to(session) if it.name == form]
         stopping = [it for it in found if not it.finishing]
         for transfer in stopping:
-            transfer.stop()
+            transfer.stop(Refusal(Code.CANCELLED, "Cancelled, as you wished."))
         unfinished = await self.partial_uploads(session)
         stopped = [it for it in unfinished if it.declared.name == form]
         for it in stopped:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chatservice.domain.log import Log
 from chatservice.domain.model import User
 from chatservice.domain.quotas import Requester, check_share
+from chatservice.errors import Refusal
 from chatservice.limits import Limits
 
 _NOBODY = Requester("")
@@ -16,8 +17,8 @@ class Transfer:
     """One file on its way to a folder of the server, or from it, for a user.
 
     `done` returns how many of its `size` bytes are transferred; `start_offset` of them were when it
-    began, at `began` (seconds). `stop` ends it, unless it is `finishing`: all bytes came and are
-    being stored. `log` is an upload's destination.
+    began, at `began` (seconds). `stop(why)` ends it, unless it is `finishing`: all bytes came and
+    are being stored. `log` is an upload's destination.
     """
 
     user: User
@@ -28,7 +29,7 @@ class Transfer:
     began: float
     start_offset: int
     done: Callable[[], int]
-    stop: Callable[[], None]
+    stop: Callable[[Refusal], None]
     finishing: bool = False
     requester: Requester = _NOBODY
     log: Log | None = None

@@ -191,13 +191,13 @@ class Upload(Discard):
         self._connection.transfer = None
         self._stall.stop()
 
-    def cancel(self) -> None:
-        """Delete its bytes, and end the connection."""
+    def cancel(self, why: Refusal) -> None:
+        """Delete its bytes, tell why, and end the connection."""
         if self._connection.transfer is self:
             self._end()
             self._connection.throw_away()
             self._writer.refuse()
-            self._failed(Refusal(Code.CANCELLED, "Cancelled, as you wished."))
+            self._failed(why)
             self._connection.finish()
 
     def _stalled(self) -> None:
@@ -266,8 +266,8 @@ def receive_file(
         upload = Upload(connection, active, ticket.size, offset, complete, failed)
         upload.begin()
 
-    def cancel() -> None:
-        upload.cancel()
+    def cancel(why: Refusal) -> None:
+        upload.cancel(why)
 
     if offset > ticket.size:
         sentence = "It has only {size} bytes; begin before that."
@@ -295,8 +295,8 @@ def send_file(
     except Refusal:
         reader.close()
         raise
-    address, abort = outlet.address(transport), transport.abortConnection
-    transfer = chat.files.begin_download(user, address, reader, abort)
+    address, stop = outlet.address(transport), lambda why: transport.abortConnection()
+    transfer = chat.files.begin_download(user, address, reader, stop)
     if begin is not None:
         begin()
 

@@ -157,6 +157,24 @@ def test_a_cancelled_transfer_is_answered_once(server, wire, terminal, way):
     assert not any("cancelled" in row for row in client.rows)
 
 
+def test_a_transfer_that_waits_for_others_is_cancelled(server, wire, terminal):
+    """The server knows nothing of it yet. The others go on."""
+    slow = wire(server)
+    client = arrive(terminal, slow)
+    slow.bytes_a_second = 1_000_000
+    for n in range(6):
+        (client.folder / f"{n}.bin").write_bytes(bytes([n]) * 5_000_000)
+        client.type(f"{n}.bin")
+    client.until(lambda it: "2 more" in it.rows, "two that wait")
+    client.type("/cancel 4.bin")
+    client.see("* 4.bin is cancelled; it had not begun.")
+    client.until(lambda it: "1 more" in it.rows, "one that waits")
+    slow.bytes_a_second = None
+    client.see_in("5.bin (5.0 MB) is sent.")
+    client.type("/files")
+    client.see_in("* 5 files in lobby")
+
+
 def test_leaving_waits_for_transfers(server, connect, wire, terminal):
     """`quit` waits for the upload of a file, and says so."""
     bob = connect(server, "bob")

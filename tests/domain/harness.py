@@ -303,7 +303,7 @@ class MemoryChat:
         """Begin the upload of a ticket's code, write bytes, and return it, with its ticket."""
         files = self.chat.files
         ticket = files.redeem(code, UploadTicket, address)
-        upload = self.now(files.begin_upload(ticket, offset, lambda: None))
+        upload = self.now(files.begin_upload(ticket, offset, lambda why: None))
         upload.write(data)
         return upload, ticket
 

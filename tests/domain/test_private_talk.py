@@ -158,7 +158,7 @@ def test_a_person_who_sends_a_file_is_not_told_of_it_again(world, bob):
     here.do("login", name="alice", password="secret")
     upload = here.do("put", to="bob", name="a.txt", size=3)
     files = world.chat.files
-    writing = world.now(files.begin_upload(upload, 0, lambda: None))
+    writing = world.now(files.begin_upload(upload, 0, lambda why: None))
     writing.write(b"abc")
     world.finish(writing, upload)
     assert shown(here) == []

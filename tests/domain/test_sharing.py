@@ -228,7 +228,7 @@ def beginning(world, member, name="a.txt", size=UNKNOWN_SIZE, offset=0, **args):
     files = world.chat.files
     asking = files.upload_ticket(member.session, "studio", None, name, size, None, **args)
     ticket = world.now(asking)
-    return ticket, world.now(files.begin_upload(ticket, offset, lambda: None))
+    return ticket, world.now(files.begin_upload(ticket, offset, lambda why: None))
 
 
 def test_an_upload_of_unknown_size(world, alice, bob):

@@ -107,7 +107,8 @@ async def test_who_is_in_it(start):
 
 @pytest_twisted.ensureDeferred
 async def test_an_upload_under_way(start, tmp_path):
-    """It ends, and nothing of it is kept; neither is what is sent for a ticket from before."""
+    """It ends, its sender is told why, and nothing of it is kept; neither is what is sent for a
+    ticket from before."""
     inside = await start()
     owner = await with_talk(inside)
     sha256 = hashlib.sha256(b"x" * 1000).hexdigest()
@@ -119,7 +120,7 @@ async def test_an_upload_under_way(start, tmp_path):
     carrier.send_raw(b"x" * 500)
     await until(lambda: inside.chat.files.transfers._under_way)
     await inside.chat.rooms.remove(inside.chat.rooms.find("den"), "operator")
-    await deferToThread(carrier.expect, "Cancelled")
+    await deferToThread(carrier.expect, "! den was removed meanwhile")
     late, _ = await inside.connect(f"PUT {tickets[1]}")
     late.send_raw(b"x" * 1000)
     await deferToThread(late.expect, "den was removed")
