@@ -136,6 +136,11 @@ class FullScreen(TerminalScreen):
         """Show an entry or an event in the view of its room."""
         self._turn()
         entry, room = incoming.item, incoming.log or self._views.shown
+        erased = erased_position(incoming)
+        if room == INBOX and erased is not None:
+            self._views.erase_private(erased)
+            self._draw_soon()
+            return
         if room == INBOX and isinstance(entry, Entry):
             room = self._talk_with(partner_of(entry))
         at = entry.time / 1000 if isinstance(entry, Entry) else time.time()
@@ -145,7 +150,6 @@ class FullScreen(TerminalScreen):
             return
         folding = self._chosen.now.folding == "on"
         self._views.of(room).talk.add(incoming, at, fold=folding)
-        erased = erased_position(incoming)
         if erased is not None:
             self._views.erase(room, erased)
         self._tell(incoming)

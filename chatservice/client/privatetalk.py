@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chatservice import names
-from chatservice.entries import Entry
+from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import Request
@@ -44,6 +44,10 @@ def partner_of(entry: Entry) -> str:
     return entry.to or entry.who
 
 
+_WITHOUT_PARTNER = frozenset({Kind.ERASED, Kind.GONE})
+"""Kinds of entries of the inbox that do not tell with whom one talked."""
+
+
 class PrivateTalk:
     """The partners, in the order in which they came. `current` is the one whose view is shown."""
 
@@ -74,6 +78,8 @@ class PrivateTalk:
 
     def take(self, position: int, entry: Entry, own: str) -> None:
         """Take an entry of the inbox of the user called `own`."""
+        if entry.kind in _WITHOUT_PARTNER:
+            return
         partner = self.of(partner_of(entry))
         if partner is not self.current and names.key(entry.who) != names.key(own):
             partner.unread += 1
@@ -82,7 +88,8 @@ class PrivateTalk:
     def recall(self, entries: Sequence[tuple[int, Entry]], since: int) -> None:
         """Take the partners of the end of the inbox, if an entry is not older than `since`
         (milliseconds since 1970)."""
-        found = [partner_of(it) for _, it in reversed(entries) if it.time >= since]
+        past = [it for _, it in reversed(entries) if it.kind not in _WITHOUT_PARTNER]
+        found = [partner_of(it) for it in past if it.time >= since]
         for name in list(dict.fromkeys(found))[:PARTNERS_RECALLED]:
             self.of(name)
 
@@ -98,7 +105,7 @@ class PrivateTalk:
         self._partners.pop(names.key(partner.name), None)
 
 
-_OF_THE_INBOX = frozenset({"files", "get", "link", "remove", "unread", "versions"})
+_OF_THE_INBOX = frozenset({"erase", "files", "get", "link", "remove", "unread", "versions"})
 """Commands that are about the user's own inbox or files there, and not about a room."""
 
 _OF_THE_TALK = frozenset({"history", "search"})

@@ -113,6 +113,12 @@ class Views:
             gone = Entry(Kind.GONE, entry.time, entry.who)
             self.of(room).talk.rewrite(position, gone)
 
+    def erase_private(self, position: int) -> None:
+        """Show that an entry of the inbox was erased, in its place in the view of its partner."""
+        for place in self._places:
+            if place.startswith(INBOX):
+                self.erase(place, position)
+
     def annotate(self, room: str, incoming: Incoming) -> bool:
         """Show an annotation in the place of the entry that it is about. Return whether that is
         enough; else it is shown by itself, as every pin is, too."""

@@ -362,6 +362,21 @@ class Moderation:
             await self._store.add_record(room.number, record)
             self._report("{user} in {room}: {did}", user=user.name, room=room.name, did=record.what)
 
+    async def erase_private(self, session: Session, position: int) -> Entry:
+        """Erase an entry of the inbox of a session's user, and return what it was. The other user
+        of a private message keeps their copy. Raises `Refusal` (no-such-entry, not-stored)."""
+        user = session.require_user()
+        inbox = self._users.inbox(user)
+        found = (await self._logs.entries_at(inbox.id, (position,))).get(position)
+        is_gone = found is None or found.kind in (Kind.GONE, Kind.ERASED)
+        if found is None or is_gone or session.require_user() is not user:
+            raise no_entry(position)
+        if not await self._logs.erase(inbox.id, position):
+            raise no_entry(position)
+        run = user.run(Kind.ERASED, self._now(), (str(position),))
+        await self._publisher.record_and_wait(Draft(inbox, run, session.author_cursor(inbox)))
+        return found
+
     # -- on record -------------------------------------------------------------------------------
 
     def records(self, room: Room, limit: int) -> Awaitable[Sequence[ModerationRecord]]:

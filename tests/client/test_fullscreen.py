@@ -568,6 +568,10 @@ def test_private_talk_has_a_view_of_its_own(server, connect, piped, terminal):
     client.see_in("alone; go to a room for that")
     client.press("\x1bsr")  # Alt+S, a reply
     client.see_in("Only messages in rooms")
+    client.type("a slip")
+    client.until(shows("anna: a slip"), "the slip")
+    client.press("\x1bsx\r")  # Alt+S, erased for oneself
+    client.until(shows("* what anna said was erased"), "the mark")
     client.press("for bob\x1b1")
     client.until(lambda it: it.bottom == ">", "the line of the lab")
     client.type("@carl psst")
@@ -589,7 +593,7 @@ def test_private_talk_has_a_view_of_its_own(server, connect, piped, terminal):
     assert client.wait() == 0
     again = come(again=client)
     again.see_in("@bob(1!)")
-    again.see_in("@carl")
+    again.until(lambda it: it.rows[-1].endswith("@bob(1!) @carl"), "both, and nobody else")
     again.type("/msg bob")
     again.until(shows("anna: hey"), "what was said before")
     again.until(shows("bob: one more", "* bob is here."), "what was not read")

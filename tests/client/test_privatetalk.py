@@ -92,6 +92,7 @@ def test_the_last_partners_are_recalled():
         ("/get notes.txt", "get", {"room": "@", "name": "notes.txt"}),
         ("/unread #5", "unread", {"room": "@", "position": 5}),
         ("/unread", "unread", {}),
+        ("/erase #5", "erase", {"room": "@", "position": 5}),
         ("/who lab", "who", {"room": "lab"}),
         ("/leave", "leave", {}),
         ("/away lunch", "away", {"text": "lunch"}),

@@ -41,6 +41,25 @@ def test_both_sides_are_in_both_inboxes(alice, bob):
     assert kept(alice) == kept(bob) == [(1, "hello"), (2, "hi")]
 
 
+def test_one_erases_ones_own_side(world, alice, bob):
+    """An entry leaves the inbox, whoever wrote it, and the user's other connections are told. The
+    other user keeps their copy."""
+    phone = world.again("alice")
+    alice.do("msg", to="bob", text="hello")
+    bob.do("msg", to="alice", text="a secret")
+    assert alice.code("erase", room="@") is Code.BAD_ARGUMENT
+    for position, text in ((1, "hello"), (2, "a secret")):
+        assert (
+            alice.do("erase", room="@", position=position).text == f"#{position} is erased: {text}"
+        )
+        assert alice.code("erase", room="@", position=position) is Code.NO_SUCH_ENTRY
+        assert alice.do("search", room="@", text=text).entries == ()
+        assert shown(phone)[-1] == ("erased", "alice", "", str(position))
+    assert alice.code("erase", room="@", position=99) is Code.NO_SUCH_ENTRY
+    assert kept(alice)[:2] == [(1, ""), (2, "")]
+    assert kept(bob) == [(1, "hello"), (2, "a secret")]
+
+
 def test_the_sender_is_told_on_all_other_connections(world, alice, bob):
     """A person does not see their line again where they typed it. It counts as read."""
     phone = world.member(person=True)

@@ -97,9 +97,15 @@ def test_a_program_does_it_too(reader, server, connect):
 
 
 def test_words_behind_it_are_no_position(reader, enter):
-    """They erase nothing."""
+    """They erase nothing. `@` is the inbox, where a position is needed."""
     eve = enter("eve")
+    eve.send("@eve psst", "/erase @", "/erase @ #1", "/history @")
+    assert eve.line().endswith("eve -> you: psst")
+    assert eve.line() == "! Name its position: /history @ shows those of your inbox."
+    assert eve.line() == "* #1 is erased: psst"
+    assert eve.line().endswith("* what eve said was erased")
+    assert eve.line().endswith("* eve erased #1")
     eve.send("said", "/erase that", "/erase 1", "/history")
     for _ in range(2):
-        assert eve.line() == "! That is one word too many: /erase [#POSITION]"
+        assert eve.line() == "! That is one word too many: /erase [@USER] [#POSITION]"
     eve.expect("eve: said")

@@ -74,11 +74,21 @@ async def _close(it: _Change) -> str:
 
 
 async def _erase(chat: Chat, session: Session, args: Arguments) -> replies.Erased:
-    room, position = chat.rooms.resolve(session, args.get("room")), args.get("position")
+    place, position = args.get("room"), args.get("position")
+    if place is not None and place.startswith("@"):
+        if position is None:
+            sentence = "Name its position: `history @` shows those of your inbox."
+            raise Refusal(Code.BAD_ARGUMENT, sentence)
+        return _erased(position, await chat.moderation.erase_private(session, position))
+    room = chat.rooms.resolve(session, place)
     if position is None:
         position = chat.last_said(session, room)
     position, entry = await _erasable(chat, room, position)
     await chat.moderation.erase(session, room, position, entry)
+    return _erased(position, entry)
+
+
+def _erased(position: int, entry: Entry) -> replies.Erased:
     was = entry.file.name if entry.file is not None else names.one_line(entry.text)
     was = was if len(was) <= _ERASED else f"{was[:_ERASED]}..."
     return replies.Erased(f"#{position} is erased: {was}", position)

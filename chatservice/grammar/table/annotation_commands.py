@@ -55,9 +55,19 @@ ANNOTATION_COMMANDS = (
     ),
     for_readers(
         "erase",
-        "erases what you said last, or entry #POSITION; moderators erase anybody's",
-        (IN_ROOM, Arg("position", "its position, as /history shows it", ArgType.POSITION, True)),
+        "erases what you said last, or entry #POSITION; moderators erase anybody's; @: your inbox",
+        (
+            Arg(
+                "room",
+                "the room; `@` is your inbox",
+                ArgType.INBOX,
+                optional=True,
+                json_optional=False,
+            ),
+            Arg("position", "its position, as /history shows it", ArgType.POSITION, True),
+        ),
         reply=replies.Erased,
         changes=True,
+        elsewhere=r"@\S*",
     ),
 )
