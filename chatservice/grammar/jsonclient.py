@@ -158,6 +158,7 @@ _OF: Mapping[tuple[type, str], Check] = {
     (replies.Welcome, "name"): _accepted(names.user),
     (replies.Member, "name"): _name,
     (replies.RoomMember, "name"): _name,
+    (replies.Seen, "user"): _name,
     (replies.NewPassword, "name"): _name,
     (replies.GetTicket, "name"): _file_name,
     (replies.Joined, "users"): _name,

@@ -597,3 +597,25 @@ def test_private_talk_has_a_view_of_its_own(server, connect, piped, terminal):
     again.type("/msg bob")
     again.until(shows("anna: hey"), "what was said before")
     again.until(shows("bob: one more", "* bob is here."), "what was not read")
+
+
+def test_a_line_that_waits_goes_where_it_was_typed(server, connect, arrive, wire):
+    """While a command waits for the connection, one types for a partner, and goes to a room. The
+    line is for the partner all the same."""
+    net = wire(server)
+    bob = speaker(connect, server, "lab")
+    client = arrive(where=net)
+    client.type("/msg bob")
+    client.see_in("only bob and you read this")
+    net.down = True
+    net.cut()
+    client.see_in("offline, trying again")
+    client.type("/seen bob")
+    client.type("for bob alone")
+    client.see_in("(waits) for bob alone")
+    client.press("\x1b1")
+    client.until(lambda it: it.rows[0].startswith(" lab"), "the lab")
+    client.type("for all")
+    net.down = False
+    bob.expect("anna -> you: for bob alone")
+    assert bob.expect("for") == "anna: for all"
