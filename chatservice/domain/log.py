@@ -135,14 +135,23 @@ class Block:
         return joined
 
     @property
-    def quoted(self) -> Collection[int]:
-        """The positions of the entries that it quotes."""
-        return {run.about for _, run in self.runs if run.quote is not None}
+    def others(self) -> Collection[int]:
+        """The positions of the entries that it quotes or edits."""
+        runs = (run for _, run in self.runs)
+        return {it.about for it in runs if it.quote is not None or it.kind == Kind.EDIT}
 
-    def without_quotes(self, about: int) -> "Block":
-        """Return the block without quotes of the entry at a position."""
+    def text_at(self, position: int) -> str | None:
+        """Return the text of the entry at a position, or None if it is in another block."""
+        for first, run in self.runs:
+            if 0 <= position - first < len(run.texts):
+                return run.texts[position - first]
+        return None
+
+    def refreshed(self, about: int, text: str | None) -> "Block":
+        """Return the block as it is when the entry at a position has changed: without quotes of it,
+        and with its text, if that is given, in edits of it."""
         return Block(
-            [(at, it._replace(quote=None) if it.about == about else it) for at, it in self.runs]
+            [(at, _refreshed(it, text) if it.about == about else it) for at, it in self.runs]
         )
 
     def entries(self, after: int = 0) -> Iterator[tuple[int, Entry]]:
@@ -152,6 +161,13 @@ class Block:
                 for pair in run.entries(first):
                     if pair[0] > after:
                         yield pair
+
+
+def _refreshed(run: Run, text: str | None) -> Run:
+    """Return a run about another entry that has changed, and has another text, if one is given."""
+    if run.kind != Kind.EDIT:
+        return run._replace(quote=None)
+    return run if text is None else run._replace(texts=(text,))
 
 
 def _former(kept: dict[Encoder, T]) -> T | None:
@@ -231,7 +247,7 @@ class Log:
 
     __slots__ = (
         *("__weakref__", "_blocks", "cache", "_events", "_evicted", "cursors", "id", "last"),
-        *("memory_from", "name", "newest", "newest_after", "_quoting", "removed", "erasures"),
+        *("memory_from", "name", "newest", "newest_after", "_others", "removed", "erasures"),
         "saves_read_position",
     )
 
@@ -250,8 +266,8 @@ class Log:
         self._blocks: list[Block | None] = []
         self._evicted = 0  # so many at the beginning of `_blocks` are gone
         self._events: list[Event] = []
-        # The first positions of the blocks that quote an entry, by its position.
-        self._quoting: dict[int, list[int]] | None = None
+        # The first positions of the blocks that quote or edit an entry, by its position.
+        self._others: dict[int, list[int]] | None = None
 
     def extend(self, block: Block) -> None:
         """Append a stored block. The caller wakes the readers (`wake`)."""
@@ -268,7 +284,7 @@ class Log:
         self.memory_from = oldest.last
         if oldest is self.newest:
             self.newest = None
-        self._forget_quotes(oldest)
+        self._forget_others(oldest)
         self._blocks[self._evicted] = None
         self._evicted += 1
         if self._evicted > len(self._blocks) // 2:
@@ -277,17 +293,18 @@ class Log:
         return oldest
 
     def replace(self, block: Block, changed: Collection[int] = ()) -> None:
-        """Replace a block in memory by its present form, and drop the quotes of entries that have
-        changed, by their positions: those that were edited, or erased."""
+        """Replace a block in memory by its present form. Entries there that have `changed`, by
+        their positions, were edited, reassigned or erased: drop the quotes of them, and give their
+        newest text to former edits of them."""
         gone = (first for first, run in block.runs if run.kind == Kind.GONE)
         self.erasures += not changed or any(first in changed for first in gone)
         self._put(block.first, lambda former: block)
-        for about in changed if self._quoting is not None else ():
-            self._drop_quotes(about)
+        for about in changed if self._others else ():
+            self._refresh(about, block.text_at(about))
 
-    def _drop_quotes(self, about: int) -> None:
-        for first in tuple((self._quoting or {}).get(about, ())):
-            self._put(first, lambda it: it.without_quotes(about))
+    def _refresh(self, about: int, text: str | None) -> None:
+        for first in tuple((self._others or {}).get(about, ())):
+            self._put(first, lambda it: it.refreshed(about, text))
 
     def _put(self, first: int, changed: Callable[[Block], Block]) -> None:
         """Put another block into the place of the one that begins at a position, if it is in
@@ -299,25 +316,25 @@ class Log:
             block = changed(former)
             if former is self.newest:
                 self.newest = block
-            self._forget_quotes(former)
+            self._forget_others(former)
             self._blocks[at] = block
-            self.note_quotes(block)
+            self.note_others(block)
             block.cache, former.cache = self.cache, None
             self.cache.grow(block.memory_size - former.memory_size)
 
-    def note_quotes(self, block: Block) -> None:
-        """Note which entries a block in memory quotes: they may change."""
-        for about in block.quoted:
-            if self._quoting is None:
-                self._quoting = {}
-            self._quoting.setdefault(about, []).append(block.first)
+    def note_others(self, block: Block) -> None:
+        """Note which entries a block in memory quotes or edits: they may change."""
+        for about in block.others:
+            if self._others is None:
+                self._others = {}
+            self._others.setdefault(about, []).append(block.first)
 
-    def _forget_quotes(self, block: Block) -> None:
-        if self._quoting is not None:
-            for about in block.quoted:
-                self._quoting[about].remove(block.first)
-                if not self._quoting[about]:
-                    del self._quoting[about]
+    def _forget_others(self, block: Block) -> None:
+        if self._others is not None:
+            for about in block.others:
+                self._others[about].remove(block.first)
+                if not self._others[about]:
+                    del self._others[about]
 
     @property
     def oldest_position(self) -> int:

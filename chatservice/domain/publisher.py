@@ -106,7 +106,7 @@ class Publisher:
 
     def show_appended(self, log: Log, runs: Sequence[tuple[int, Run]]) -> None:
         """Show runs of a log that another node has stored."""
-        _extend(log, runs, quoting=True)
+        _extend(log, runs, about_others=True)
         wake((log,))
 
     def _begin(self) -> None:
@@ -160,7 +160,7 @@ class Publisher:
         for result, draft in zip(results, drafts, strict=True):
             self._answer(draft.on_stored, result)  # first: writers know their own when they come
         for log, runs in news.items():
-            _extend(log, runs, quoting=bool(appended.about))
+            _extend(log, runs, about_others=bool(appended.about))
         wake(news.keys())
         for result, draft in zip(results, drafts, strict=True):
             self._answer(draft.on_shown, result)
@@ -197,9 +197,9 @@ def _results(drafts: Sequence[Draft], appended: Appended) -> Sequence[int | Exce
     return results
 
 
-def _extend(log: Log, runs: Sequence[tuple[int, Run]], quoting: bool) -> None:
-    """Append runs to a log; `quoting` tells that some may quote other entries."""
+def _extend(log: Log, runs: Sequence[tuple[int, Run]], about_others: bool) -> None:
+    """Append runs to a log; `about_others` tells that some may be about other entries."""
     block = Block(runs)
     log.extend(block)
-    if quoting:
-        log.note_quotes(block)
+    if about_others:
+        log.note_others(block)

@@ -1,7 +1,7 @@
 """The rules for entries about other entries, for every engine: what an engine decides about them
 when it stores them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from chatservice.domain.ports.log_ports import no_entry
@@ -71,15 +71,9 @@ def with_annotations(
     return state
 
 
-def edited_by(
-    new: Sequence[tuple[int, Run]], edits: Callable[[int], Sequence[int]]
-) -> tuple[list[int], set[int]]:
-    """Return the positions of earlier entries that read otherwise because of new runs: the edited
-    ones, and the former edits of these (`edits` returns all of an entry). Return the positions of
-    the edited ones, too."""
-    edited = {run.about for _, run in new if run.kind == Kind.EDIT}
-    changed = (*edited, *(at for about in edited for at in edits(about)))
-    return [at for at in changed if at < new[0][0]], edited
+def edited_by(new: Sequence[tuple[int, Run]]) -> set[int]:
+    """Return the positions of the entries that new runs edit."""
+    return {run.about for _, run in new if run.kind == Kind.EDIT}
 
 
 def with_later_edits(

@@ -10,7 +10,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute, fail, succeed
@@ -85,8 +84,8 @@ class MemoryLogs:
         for topic in topics:
             self._engine.registry.changed(TopicChanged(*topic))
         for log, new in runs.items():
-            edited = edited_by(new, partial(self._annotations.edits, log))
-            self._tell_replaced(log, *edited)
+            edited = edited_by(new)
+            self._tell_replaced(log, edited, edited)
         return appended
 
     def _said(self, log: int, writer: str, key: str) -> int | None:

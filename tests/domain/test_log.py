@@ -261,7 +261,7 @@ def test_quotes_go_with_what_they_quote():
     log.extend(Block([(1, Run(Kind.MESSAGE, 0, "alice", ["secret", "hello"]))]))
     for first, about in ((3, 1), (4, 2), (5, 1)):
         log.extend(block := quoting(first, about, ("secret", "hello")[about - 1]))
-        log.note_quotes(block)
+        log.note_others(block)
     assert shown(log).count(b"secret") == 3
     size = log.cache.size
     log.replace(Block([(1, Run(Kind.MESSAGE, 0, "alice", ["changed", "hello"]))]), [1])
@@ -274,15 +274,29 @@ def test_quotes_go_with_what_they_quote():
     assert shown(log).count(b"hello") == 1
 
 
+def test_former_edits_have_the_newest_text():
+    """Those that are in memory, however many; the edits of another entry stay as they are."""
+    log = Log(1, "lab", 0, BlockCache())
+    log.extend(Block([(1, Run(Kind.MESSAGE, 0, "alice", ["secret", "hello"]))]))
+    for first, about in ((3, 1), (4, 2), (5, 1)):
+        edit = Run(Kind.EDIT, 0, "alice", ["secret" if about == 1 else "hi"], about=about)
+        log.extend(block := Block([(first, edit)]))
+        log.note_others(block)
+    log.replace(Block([(1, Run(Kind.MESSAGE, 0, "alice", ["new", "hi"]))]), [1])
+    blocks = [it for it in log._blocks if it is not None]
+    texts = [entry.text for block in blocks for _, entry in block.entries()]
+    assert texts == ["new", "hi", "new", "hi", "new"]
+
+
 def test_quotes_are_forgotten_with_their_blocks():
     """A log remembers nothing of what it has no longer in memory."""
     log = Log(1, "lab", 0, BlockCache(Limits(tail_bytes=2000)))
     for first in range(1, 200):
         log.extend(block := quoting(first, first % 7))
-        log.note_quotes(block)
-    assert log._quoting is not None
-    quoted = [at for found in log._quoting.values() for at in found]
+        log.note_others(block)
+    assert log._others is not None
+    quoted = [at for found in log._others.values() for at in found]
     assert sorted(quoted) == [it.first for it in log._blocks if it is not None]
     for about in range(7):
         log.replace(quoting(500, 1), [about])
-    assert log._quoting == {}
+    assert log._others == {}

@@ -177,7 +177,8 @@ class LogStore(Protocol):
 
 class BlockReplaced(NamedTuple):
     """A block of a log, in which entries have changed: they were erased, reassigned or edited. What
-    others quote of the entries at `positions` is not to be shown any more."""
+    others quote of the entries at `positions` is not to be shown any more, nor their former texts
+    in other edits of them."""
 
     log: int
     block: Block

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Collection, Mapping
-from functools import partial
 
 from chatservice.domain.log import Block
 from chatservice.domain.ports.log_ports import BlockReplaced, Draft
@@ -95,12 +94,11 @@ class SqlAnnotations:
         return decided
 
     def edited(self, placed: Mapping[int, Runs]) -> list[BlockReplaced]:
-        """Return the earlier blocks with entries that placed runs edit, or with former edits of
-        these, as they are now."""
+        """Return the earlier blocks with entries that placed runs edit, as they are now."""
         found: list[BlockReplaced] = []
         for log, new in placed.items():
-            edited = edited_by(new, partial(entryreading.edits, self._db, log))
-            found += self.replaced(log, *edited)
+            edited = edited_by(new)
+            found += self.replaced(log, edited, edited)
         return found
 
     def replaced(
