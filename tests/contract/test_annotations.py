@@ -1,5 +1,7 @@
 """The promises about entries that are about other entries (the port `LogStore`)."""
 
+import random
+
 import pytest
 import pytest_twisted
 
@@ -356,3 +358,102 @@ async def test_pins(engine):
     await engine.logs.erase(lab, 1)
     assert await engine.logs.pinned(lab) == [*range(3, most + 1)]
     assert await stored(engine, pin(lab, 1), pin(lab, 10**18)) == [Code.NO_SUCH_ENTRY] * 2
+
+
+class Folded:
+    """A model of a log: its entries, as the accepted changes have left them."""
+
+    def __init__(self):
+        self.texts = {}
+        self.changes = {}
+
+    def said(self, position, text):
+        """Add an entry."""
+        self.texts[position] = text
+
+    def change(self, position, run, user):
+        """Add an annotation, as it was stored; what it takes back counts no more."""
+        takes_back = {Kind.REACTION_REMOVED: Kind.REACTION, Kind.UNPINNED: Kind.PINNED}.get(
+            run.kind
+        )
+        if takes_back is None:
+            self.changes[position] = (run.kind, run.about, run.texts[0], user)
+        else:
+            who = user if takes_back == Kind.REACTION else None
+            theirs = [
+                at
+                for at, (kind, about_, text, by) in self.changes.items()
+                if (kind, about_, text) == (takes_back, run.about, run.texts[0])
+                and who in (None, by)
+            ]
+            del self.changes[theirs[0]]
+
+    def erase(self, position):
+        """Erase an entry, or an annotation; an edit goes with its entry."""
+        kind, about_, *_ = self.changes.get(position, ("", 0))
+        gone = about_ if kind == Kind.EDIT else position
+        self.changes.pop(position, None)
+        if self.texts.pop(gone, None) is not None:
+            self.changes = {at: it for at, it in self.changes.items() if it[1] != gone}
+
+    def of(self, position):
+        """Return an entry's text, the positions of its edits, its reactions, and whether it is
+        pinned."""
+        mine = [(at, *it) for at, it in sorted(self.changes.items()) if it[1] == position]
+        edits = [(at, text) for at, kind, _, text, _ in mine if kind == Kind.EDIT]
+        reactions = {}
+        for _, kind, _, word, by in mine:
+            if kind == Kind.REACTION:
+                reactions.setdefault(word, []).append(by)
+        pinned = any(kind == Kind.PINNED for _, kind, *_ in mine)
+        text = edits[-1][1] if edits else self.texts[position]
+        return text, [at for at, _ in edits], reactions, pinned
+
+
+async def shown_as(engine, log, position):
+    """Return the same of an engine."""
+    state = (await engine.logs.states(log, [position])).get(position, EntryState())
+    entry = (await engine.logs.entries_at(log, [position]))[position]
+    edits = [at for at, it in await engine.logs.edits(log, position) if it.kind == Kind.EDIT]
+    assert state.edit == (edits[-1] if edits else 0)
+    reactions = {it.word: list(it.names) for it in state.reactions}
+    assert [it.total for it in state.reactions] == [*map(len, reactions.values())]
+    return entry.text, edits, reactions, state.pinned
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest_twisted.ensureDeferred
+async def test_states_are_those_of_all_changes(case, seed):
+    """After any sequence of edits, reactions, replies, pins, erasures and restarts, entries are as
+    the changes that were accepted have left them."""
+    chance, folded, engine, last = random.Random(seed), Folded(), case.engine, 0
+    lab = await room(engine)
+    for step in range(50):
+        who, place = chance.choice(["alice", "bob", "carol"]), chance.randint(1, min(last, 9) + 1)
+        what = chance.choice(["say", "reply", "edit", "react", "react", "react", "pin", "erase"])
+        if what == "erase" and step % 3 == 0:
+            place = chance.randint(1, last + 1)
+            if await engine.logs.erase(lab, place):
+                folded.erase(place)
+        elif what != "erase":
+            draft = {
+                "say": say(lab, f"text {step}", who=who),
+                "reply": about(lab, place, f"reply {step}", who=who),
+                "edit": edit(lab, place, f"edit {step}", who=who),
+                "react": react(lab, place, chance.choice(["+1", "ok"]), who),
+                "pin": pin(lab, place, chance.choice([Kind.PINNED, Kind.UNPINNED])),
+            }[what]
+            (position,) = await stored(engine, draft)
+            if isinstance(position, int):
+                last = position
+                if draft.run.kind == Kind.MESSAGE:
+                    folded.said(position, draft.run.texts[0])
+                else:
+                    folded.change(position, (await entries(engine, lab))[position].as_run(), who)
+        if step % 17 == 0 and hasattr(case, "reopen"):
+            engine = await case.reopen()
+    for position in folded.texts:
+        assert await shown_as(engine, lab, position) == folded.of(position)
+    pinned = [about_ for kind, about_, *_ in folded.changes.values() if kind == Kind.PINNED]
+    assert await engine.logs.pinned(lab) == sorted(pinned)
+    assert {*await engine.logs.states(lab, range(1, last + 1))} <= {*folded.texts}
