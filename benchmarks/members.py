@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from benchmarks import machine, peers
 from chatservice.domain import tokens
 from chatservice.domain.ports.account_ports import Token
 from chatservice.domain.ports.member_ports import Membership
+from chatservice.engines.sqlite.integrity import open_reader
 from chatservice.engines.sqlite.logstore import LogStore
 
 MEMBERS = 10, 1000, 10_000
@@ -99,6 +101,24 @@ def talk(server: peers.Running) -> float:
     return (machine.family_cpu_seconds(server.pid) - before) / LINES * 1e6
 
 
+def written(path: Path, before: dict[str, set[Any]]) -> tuple[int, int]:
+    """Return how many rows of the database at `path` are not as `before`: those of rooms and their
+    logs, and all others."""
+    changed = {table: len(rows - before[table]) for table, rows in rows_of(path).items()}
+    of_rooms = sum(changed.pop(table) for table in _OF_ROOMS)
+    return of_rooms, sum(changed.values())
+
+
+_OF_ROOMS = ("block", "log", "room", "aged", "passed", "sqlite_sequence")
+
+
+def rows_of(path: Path) -> dict[str, set[Any]]:
+    """Return the rows of all tables."""
+    with closing(open_reader(path)) as db:
+        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {table: {*db.execute(f"SELECT * FROM {table}")} for (table,) in tables}
+
+
 def come(server: peers.Running, comers: list[tuple[str, str]]) -> list[float]:
     """Let members ask what is unread. Return the times of the answers, in milliseconds."""
     times = []
@@ -115,15 +135,20 @@ def come(server: peers.Running, comers: list[tuple[str, str]]) -> list[float]:
 
 def main() -> None:
     """Measure with each number of members, and print a table."""
-    print("members away   CPU of a line   answer to unread")
+    print("members away   lines/s   CPU of a line   rows of rooms, others   answer to unread")
     for members in MEMBERS:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             comers = filled(folder, members)
             with peers.running(peers.Chatservice(), folder, 0, ()) as server:
-                cpu, answer = talk(server), come(server, comers)
-            times = f"{min(answer):.0f} to {max(answer):.0f} ms"
-            print(f"{members:12}   {cpu:10.1f} us   {times:>16}", flush=True)
+                path = folder / "data" / "chat.sqlite"
+                before, began = rows_of(path), time.perf_counter()
+                cpu = talk(server)
+                rate = LINES / (time.perf_counter() - began)
+                of_rooms, others = written(path, before)
+                answer = come(server, comers)
+            rows, times = f"{of_rooms}, {others}", f"{min(answer):.0f} to {max(answer):.0f} ms"
+            print(f"{members:12}{rate:10.0f}{cpu:13.1f} us{rows:>22}{times:>19}", flush=True)
 
 
 if __name__ == "__main__":

@@ -118,6 +118,11 @@ def with_texts(runs: Sequence[tuple[int, Run]], texts: Mapping[int, str]) -> lis
     return found
 
 
+def runs_with(runs: Sequence[tuple[int, Run]], key: str) -> list[tuple[int, Run]]:
+    """Return the runs of a user (`names.key`), and those that were sent to the user."""
+    return [pair for pair in runs if key in (names.key(pair[1].who), names.key(pair[1].to))]
+
+
 def runs_of(runs: Sequence[tuple[int, Run]], key: str) -> list[tuple[int, Run]]:
     """Return the runs of a user (`names.key`)."""
     return [(first, run) for first, run in runs if names.key(run.who) == key]

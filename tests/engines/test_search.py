@@ -478,6 +478,55 @@ async def test_an_edited_entry_that_is_erased_is_found_no_more(store, index):
     assert index._db.execute("SELECT count(*) FROM entry").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("up_to", range(4))
+@pytest_twisted.ensureDeferred
+async def test_the_entries_of_a_deleted_account(store, index, tmp_path, up_to):
+    """They are found under the mark, however far the index has come, and keep their newest texts.
+    The index has the former name no more."""
+    log = await room(store)
+    runs = [
+        Run(Kind.MESSAGE, 1, "alice", ["cat one", "cat two"]),
+        Run(Kind.SENT, 2, "bob", ["cat three"], to="alice"),
+    ]
+    steps = [
+        lambda: store.append([Draft(log, run) for run in runs], {}),
+        lambda: store.append([annotate(log, 2, "cat too")], {}),
+        lambda: store.reassign("alice", "deleted-1", False, 0),
+    ]
+    for at, step in enumerate(steps):
+        if at == up_to:
+            catch_up(index)
+        await step()
+
+    async def found(**narrowed):
+        result = await store.search(SearchQuery("cat", {log.id: 99}, 9, **narrowed))
+        return [(it.position, it.entry.text) for it in result.matches]
+
+    assert await found() == [(1, "cat one"), (2, "cat too"), (3, "cat three")]
+    assert await found(who="alice") == await found(other="alice") == []
+    catch_up(index)
+    for _ in range(2):
+        assert await found() == [(1, "cat one"), (2, "cat too"), (3, "cat three")]
+        assert await found(who="deleted-1") == [(1, "cat one"), (2, "cat too")]
+        assert (3, "cat three") in await found(other="deleted-1")
+        assert await found(who="alice") == await found(other="alice") == []
+        index.make_again()
+        index._begin_again()
+        catch_up(index)
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_index_forgets_the_name_of_a_deleted_account(store, index, tmp_path):
+    """It is in none of its files, as nothing is of what was erased."""
+    log = await room(store)
+    await store.append([Draft(log, Run(Kind.MESSAGE, 1, "alice", ["cat"]))], {})
+    catch_up(index)
+    await store.reassign("alice", "deleted-1", False, 0)
+    catch_up(index)
+    kept = b"".join(it.read_bytes() for it in tmp_path.glob("search.sqlite*"))
+    assert b"alice".hex().encode() not in kept
+
+
 @pytest_twisted.ensureDeferred
 async def test_nothing_of_an_edited_entry_stays_on_the_disk_once_it_is_erased(
     tmp_path, store, index

@@ -409,6 +409,14 @@ class LogStore:
         sql = "INSERT OR REPLACE INTO erased (log, position) VALUES (?, ?)"
         self._db.executemany(sql, [(log, position) for position in erased])
 
+    def _renamed(self, log: int, positions: Iterable[int], but: Sequence[int]) -> None:
+        """Note for the index that entries have the name of another user, `but` some."""
+        sql = (
+            "INSERT OR REPLACE INTO erased (log, position, renamed) VALUES (?1, ?2, coalesce("
+            "(SELECT renamed FROM erased WHERE log = ?1 AND position = ?2), 1))"
+        )
+        self._db.executemany(sql, [(log, at) for at in {*positions} - {*but}])
+
     def _some_blocks(self, after: int) -> list[tuple[int, int, int, bytes]]:
         """Return the next blocks behind one: number, log, first position and entries; so many as
         are dealt with in one step."""
@@ -439,6 +447,7 @@ class LogStore:
                 if erase:
                     topics += [(log, text) for text in blocks.topics(runs, key)]
                 self._replace(id_, log, new, gone)
+                self._renamed(log, blocks.positions(blocks.runs_with(runs, key)), gone)
                 theirs = blocks.runs_of(runs, key)
                 self._annotations.reassign(log, theirs, None if erase else mark)
                 self._annotations.erased(log, gone)

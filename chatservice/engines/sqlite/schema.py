@@ -52,11 +52,13 @@ CREATE TABLE deed (
     what     TEXT NOT NULL                  -- as it was asked for
 );
 CREATE INDEX deed_place ON deed (log, id);
--- Entries whose text was removed, in the order in which that was done (search.py).
+-- Entries that are no longer as the search index may have them, in the order in which they were
+-- erased, edited or given to a mark (search.py).
 CREATE TABLE erased (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     log      INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    renamed  INTEGER NOT NULL DEFAULT 0,    -- whether only a user's name is another one
     UNIQUE (log, position)
 );
 -- The annotations that count, entries about other entries: an edit makes a former one of the one

@@ -66,6 +66,11 @@ _TIMES = " AND time >= ? AND time < ?"
 _TIME = "SELECT c2 FROM entry_content WHERE id = ?"
 """Finds the time of a row in FTS5's own table of contents."""
 
+_BLOCKS_OF = (
+    "SELECT value, (SELECT id FROM block WHERE log = ?1 AND last >= value ORDER BY last LIMIT 1)"
+    " FROM json_each(?2)"
+)
+"""Finds the numbers of the blocks of entries."""
 _BLOCKS_OF_EDITED = (
     "SELECT about, (SELECT id FROM block WHERE block.log = annotation.log AND last >= about"
     " ORDER BY last LIMIT 1) FROM annotation WHERE log = ? AND kind = 'edit'"
@@ -147,14 +152,13 @@ def _rows_of_all(
 
 
 def _edited(
-    db: sqlite3.Connection, changed: Iterable[tuple[int, int]]
+    db: sqlite3.Connection, changed: Iterable[tuple[int, int]], sql: str = _BLOCKS_OF_EDITED
 ) -> dict[int, dict[int, int | None]]:
-    """Return those of the changed entries, by log and position, that were edited and not erased,
-    each with the number of its block; None if that is no longer kept."""
+    """Return those of the changed entries, by log and position, that were edited and not erased
+    (`sql` selects them), each with the number of its block; None if that is no longer kept."""
     of_logs: dict[int, list[int]] = {}
     for log, position in changed:
         of_logs.setdefault(log, []).append(position)
-    sql = _BLOCKS_OF_EDITED
     return {
         log: dict(db.execute(sql, (log, json.dumps(it))).fetchall()) for log, it in of_logs.items()
     }
@@ -351,12 +355,16 @@ class Indexer:
                     break
         rows = list(_rows_of_all(self._log, unindexed))
         changed = self._changed()  # after the blocks: what changes since then is found next time
-        places = [it[1:] for it in changed]
+        places = [(log, position) for _, log, position, renamed in changed if not renamed]
         edited = _edited(self._log, places)
-        new_rows = list(_edited_rows(self._log, edited, last[0] if last else reached))
+        renamed = [(log, position) for _, log, position, renamed in changed if renamed]
+        reached = last[0] if last else reached
+        new_rows = list(_edited_rows(self._log, edited, reached))
+        new_rows += _edited_rows(self._log, _edited(self._log, renamed, _BLOCKS_OF), reached)
         ended = self._ended() if self._some_ended else []
         if not (last or ended or changed):
             return self._merge()
+        # A name that is no longer a user's is erased, too.
         some_erased = sum(map(len, edited.values())) < len(changed)
         with self._db:
             self._db.execute("BEGIN")
@@ -370,16 +378,17 @@ class Indexer:
             add(self._db, new_rows)
         return True
 
-    def _changed(self) -> list[tuple[int, int, int]]:
-        """Return the next entries whose text was erased or edited: id, log and position."""
-        sql = "SELECT id, log, position FROM erased WHERE id > ? ORDER BY id LIMIT ?"
+    def _changed(self) -> list[tuple[int, int, int, int]]:
+        """Return the next entries that were erased, edited or renamed: id, log, position, and
+        whether only a name has changed."""
+        sql = "SELECT id, log, position, renamed FROM erased WHERE id > ? ORDER BY id LIMIT ?"
         return self._log.execute(sql, (self._taken_out, STEP_BLOCKS)).fetchall()
 
-    def _forget(self, changed: list[tuple[int, int, int]], some_erased: bool) -> None:
+    def _forget(self, changed: list[tuple[int, int, int, int]], some_erased: bool) -> None:
         """Remove the rows of entries. The rest of the words of erased ones goes as the index is
         merged."""
         if changed:
-            rows = [(number(log, position),) for _, log, position in changed]
+            rows = [(number(log, position),) for _, log, position, _ in changed]
             self._db.executemany("DELETE FROM entry WHERE rowid = ?", rows)
             self._taken_out = changed[-1][0]
         if some_erased:
@@ -596,10 +605,10 @@ class Searcher:
         """Return the logs and positions of erased and edited entries that may still be in the index
         as they were. They have changed in the log before that was answered, so no search finds them
         so from then on."""
-        sql = "SELECT EXISTS (SELECT 1 FROM erased WHERE id > ?)"
+        sql = "SELECT EXISTS (SELECT 1 FROM erased WHERE id > ? AND NOT renamed)"
         if not self._log.execute(sql, (forgotten,)).fetchone()[0]:
             return []
-        sql = "SELECT log, position FROM erased WHERE log = ? AND id > ?"
+        sql = "SELECT log, position FROM erased WHERE log = ? AND id > ? AND NOT renamed"
         return [it for log in query.logs for it in self._log.execute(sql, (log, forgotten))]
 
     def _not_indexed(self, query: SearchQuery, reached: int) -> tuple[list[Row], bool]:
