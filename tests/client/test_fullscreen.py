@@ -204,23 +204,32 @@ def test_links_lead_to_their_urls(server, connect, arrive):
 
 
 def test_an_outage(server, connect, arrive, wire):
-    """Texts wait above the line of input, are sent once, and what was missed is there."""
+    """Texts wait above the line of input, are sent once, and what was missed is there: much talk,
+    and edits and reactions in their places, each once."""
     net = wire(server)
     client = arrive(where=net)
     bob = speaker(connect, server, "lab")
     client.see_in("bob came in")
+    bob.send("helo")
+    client.see_in("bob: helo")
     net.down = True
     net.cut()
     client.see_in("offline, trying again")
     client.type("said offline")
     client.see_in("(waits) said offline")
     bob.expect("* anna left")
-    bob.send("said meanwhile")
+    bob.send("/edit hello", "/react #1 +1", *(f"talk {n}" for n in range(1100)), "said meanwhil")
+    bob.send("/react #1104 ok", "/edit said meanwhile", "/topic")
+    bob.expect("* lab has no topic")
     net.down = False
-    client.until(shows("bob: said meanwhile"), "what was missed")
+    client.until(shows("bob: talk 1099", "bob (edited): said meanwhile"), "what was missed")
+    client.see_in("* ok 1 (bob)")
     bob.expect("anna: said offline")
     client.until(lambda it: not any("(waits)" in row for row in it.rows), "nothing that waits")
     client.see_in("anna: said offline")
+    client.type("/go #1")
+    client.until(shows("bob (edited): hello"), "the first message")
+    client.see_in("* +1 1 (bob)")
 
 
 def test_the_last_words_stay_on_the_screen(server, arrive):
