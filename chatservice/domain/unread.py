@@ -5,13 +5,13 @@ only talk of others counts; beyond a bound, all entries do. Mentions that are fu
 question to the search index. Nothing is done while entries arrive.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from chatservice import names, replies
 from chatservice.domain.log import Block, Log
-from chatservice.domain.model import Room, Session
+from chatservice.domain.model import KeptRoom, Room, Session
 from chatservice.domain.ports.log_ports import Match, SearchQuery
 from chatservice.domain.rights import ROLE_RIGHTS
 from chatservice.domain.rooms import Services
@@ -50,12 +50,15 @@ class UnreadCounts:
         """Return what is unread in some of the rooms that a session's user keeps, by number, and in
         the inbox, if asked for."""
         rows, left = [], self._limits.unread_entries
+        kept = _kept(session)
+        behind = [it for it in rooms if it.number in kept and kept[it.number].read < it.log.last]
+        scan = self._limits.scan_entries // max(len(behind), 1)
         for room in rooms:
-            kept = session.require_user().kept
-            if kept is None or room.number not in kept.rooms or room.log.removed:
+            kept = _kept(session)
+            if room.number not in kept or room.log.removed:
                 continue  # it ended meanwhile
-            read = min(kept.rooms[room.number].read, room.log.last)
-            count = await self._count(session, room, read, left)
+            read = min(kept[room.number].read, room.log.last)
+            count = await self._count(session, room, read, left, scan)
             left -= min(count.position - read, left)
             last = room.log.last
             row = (room.name, room.number, last, read, count.unread, count.mentions, count.exact)
@@ -77,9 +80,10 @@ class UnreadCounts:
         row = ("@", 0, log.last, account.read_position, count.unread + further, 0)
         return replies.UnreadInfo(*row, exact=not further)
 
-    async def _count(self, session: Session, room: Room, read: int, left: int) -> _Count:
-        """Count what is unread in a room behind a position, looking at `left` entries at most. Of a
-        room that the user may not read now, only the number of entries is told."""
+    async def _count(self, session: Session, room: Room, read: int, left: int, scan: int) -> _Count:
+        """Count what is unread in a room behind a position, looking at `left` entries at most, and
+        in a search at `scan` that are not indexed. Of a room that the user may not read now, only
+        the number of entries is told."""
         count, log = _Count(read), room.log
         role = self._rights.role(session.require_user(), room)
         may_read = Right.READ in ROLE_RIGHTS[role]
@@ -90,7 +94,7 @@ class UnreadCounts:
             count.unread += last - looked_at
             count.exact = False
             if may_read:
-                await self._search(session, room, count, last)
+                await self._search(session, room, count, last, scan)
         return count
 
     async def _look(
@@ -134,11 +138,14 @@ class UnreadCounts:
             return False
         return entry.registered and self._rights.moderates(names.key(entry.who), room)
 
-    async def _search(self, session: Session, room: Room, count: _Count, last: int) -> None:
+    async def _search(
+        self, session: Session, room: Room, count: _Count, last: int, scan: int
+    ) -> None:
         """Count the mentions behind what was looked at, with the search index."""
         user, most = session.require_user(), self._limits.unread_mentions
         left = most - count.mentions
-        query = SearchQuery("", {room.number: last + 1}, left, count.position, mentions=user.name)
+        query = SearchQuery("", {room.number: last + 1}, left, count.position)
+        query = query._replace(mentions=user.name, scan=scan)
         matches: Sequence[Match] = ()
         with suppress(Refusal):  # it takes too long now
             matches = (await self._logs.search(query)).matches
@@ -147,6 +154,12 @@ class UnreadCounts:
             is_other = key != user.key and key not in session.ignored
             if is_other and entry.kind in _COUNTED and self._is_mention(user.name, entry, room):
                 count.mentions += 1
+
+
+def _kept(session: Session) -> Mapping[int, KeptRoom]:
+    """Return the rooms that a session's user keeps now."""
+    kept = session.require_user().kept
+    return kept.rooms if kept is not None else {}
 
 
 def _in_memory(log: Log, position: int, limit: int) -> Iterator[Block]:

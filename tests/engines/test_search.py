@@ -383,7 +383,7 @@ async def test_a_search_that_is_too_late_is_given_up(tmp_path, store, index):
 
 @pytest_twisted.ensureDeferred
 async def test_behind_a_flood_it_is_said_that_there_may_be_more(store, index):
-    """The newest is looked through all the same."""
+    """The newest is looked through all the same; less of it, if that is asked for."""
     log = await room(store)
     texts = [f"word {at}" for at in range(Limits().scan_entries)]
     for _ in range(2):
@@ -391,6 +391,10 @@ async def test_behind_a_flood_it_is_said_that_there_may_be_more(store, index):
     found = await store.search(SearchQuery("word 19999", {log.id: 1 << 40}, 9))
     assert [it.position for it in found.matches] == [2 * Limits().scan_entries]
     assert found.pending
+    await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["last"]))], {})
+    for words, ends in (("last", [40_001]), ("word 19999", [])):
+        found = await store.search(SearchQuery(words, {log.id: 1 << 40}, 9, scan=1))
+        assert ([it.position for it in found.matches], found.pending) == (ends, True)
     catch_up(index)
     assert await positions(store, log, "word 19999") == [20_000, 40_000]
 

@@ -72,7 +72,8 @@ class SearchQuery(NamedTuple):
     sent to, or else of its author. Empty ones fit all. Entries are from the time `since` on and
     from before `until` (milliseconds since 1970). With `files`, they are those of files. With
     `mentions`, a user's name, they have that name as a word, or `names.EVERYBODY`. `words` may be
-    empty if something else narrows the search.
+    empty if something else narrows the search. Of entries that are not indexed yet, at most `scan`
+    are looked through, if it is given.
     """
 
     words: str
@@ -85,6 +86,7 @@ class SearchQuery(NamedTuple):
     until: int = FAR_FUTURE
     files: bool = False
     mentions: str = ""
+    scan: int | None = None
 
 
 class Match(NamedTuple):

@@ -615,6 +615,7 @@ class Searcher:
         """Return the rows of the newest entries that are not in the index, and whether there are
         more than are looked through."""
         entries, room = self._limits.scan_entries, self._limits.scan_bytes
+        entries = entries if query.scan is None else min(entries, query.scan)
         pending, unindexed = False, dict[int, list[tuple[int, Run]]]()
         sql = f"SELECT id, first, last, entries FROM block WHERE {UP_TO}"
         (newest_id,) = self._log.execute("SELECT coalesce(max(id), 0) FROM block").fetchone()
