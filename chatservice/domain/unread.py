@@ -48,12 +48,12 @@ class UnreadCounts:
         self, session: Session, rooms: Collection[Room], inbox: bool
     ) -> replies.UnreadList:
         """Return what is unread in some of the rooms that a session's user keeps, by number, and in
-        the inbox, if asked for."""
+        the inbox, if asked for. Those with little come first, so that most counts are exact."""
         rows, left = [], self._limits.unread_entries
         kept = _kept(session)
-        behind = [it for it in rooms if it.number in kept and kept[it.number].read < it.log.last]
-        scan = self._limits.scan_entries // max(len(behind), 1)
-        for room in rooms:
+        behind = {it: it.log.last - kept[it.number].read for it in rooms if it.number in kept}
+        scan = self._limits.scan_entries // max(sum(more > 0 for more in behind.values()), 1)
+        for room in sorted(behind, key=behind.__getitem__):
             kept = _kept(session)
             if room.number not in kept or room.log.removed:
                 continue  # it ended meanwhile
@@ -63,6 +63,7 @@ class UnreadCounts:
             last = room.log.last
             row = (room.name, room.number, last, read, count.unread, count.mentions, count.exact)
             rows.append(replies.UnreadInfo(*row))
+        rows.sort(key=lambda it: it.number)
         if inbox and (row_ := await self._inbox(session, left)) is not None:
             rows.append(row_)
         return replies.UnreadList(tuple(rows))

@@ -455,6 +455,20 @@ def test_far_behind_all_counts_and_mentions_are_searched():
     assert unread(bob)["lab"] == (12, 4)
 
 
+def test_a_flooded_room_leaves_other_counts_exact():
+    """Rooms with little are looked at first; the rows stay in the order of the numbers."""
+    world = MemoryChat(unread_entries=5)
+    world.registered("root", "lab").do("create", room="den")
+    bob, alice = world.registered("bob", "lab", "den"), world.guest("alice", "lab", "den")
+    for text in range(9):
+        alice.do("say", room="lab", text=str(text))
+    for member in (alice, bob, alice):
+        member.do("say", room="den", text="hi")
+    world.settle()
+    rows = [(it.room, it.unread, it.exact) for it in bob.do("unread").rooms]
+    assert rows == [("lab", 9, False), ("den", 2, True), ("@", 0, True)]
+
+
 @given(
     said=st.lists(
         st.tuples(st.sampled_from(["alice", "bob"]), st.sampled_from(["hi", "BOB!", "kebob"])),
