@@ -50,7 +50,7 @@ _GO_HELP = (
     "talk"
 )
 
-_SELECTING = "r reply, e edit, + react, c copy, o open, p plain text, x erase, g go; Esc ends"
+_SELECTING = "r reply, e edit, + react, c copy, o open, p plain, x erase, g go; Esc ends"
 """The keys that are told below the line of input while a message is selected."""
 
 KEY_HELP = (
@@ -274,7 +274,7 @@ class FullScreen(TerminalScreen):
         state, height = self._session.state, len(rows)
         if parts.rooms:
             listed = sidelists.room_rows(state, parts.rooms, height)
-            bare = [Span("", " " * (parts.rooms - 1)), sidelists.LINE]
+            bare = [Span("", " " * (parts.rooms - 2)), sidelists.LINE]
             for y, row in enumerate(rows):
                 row.insert(0, (0, self._painted(listed[y] if y < len(listed) else bare)))
         room = state.rooms.get(state.current_room)
@@ -295,7 +295,7 @@ class FullScreen(TerminalScreen):
             count = room.present.more + len(room.present.with_own(self._name()))
             text = f"{room.room} ({count})" + (f": {room.topic}" if room.topic else "")
         columns = self._columns() - 1
-        text = shortened(names.one_line(text), columns)
+        text = shortened(names.one_line(text), columns, at_end=True)
         spaces = " " * max(columns - width(text), 0)
         return ((0, self._painted([Span("class:title", f" {text}{spaces}")])),)
 

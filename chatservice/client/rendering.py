@@ -394,7 +394,7 @@ class RowRenderer:
         """Return the row of a text that waits for the server, shortened if needed."""
         first, more, _ = text.partition("\n")
         room = self._columns() - len(WAITS) - 1
-        short = shortened(names.clean(first) + (" ..." if more else ""), room)
+        short = shortened(names.clean(first) + (" ..." if more else ""), room, at_end=True)
         return [("class:waiting", WAITS + short), ("", "\n")]
 
     def _clock_text(self, time: float) -> str:

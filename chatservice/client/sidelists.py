@@ -29,13 +29,13 @@ def room_rows(state: ClientState, columns: int, height: int) -> list[list[Span]]
 def _room_row(room: RoomState | Partner, number: int, here: bool, columns: int) -> list[Span]:
     count = f"{room.unread}{'!' if room.mentioned else ''}" if room.unread else ""
     key = f"{number:>2} " if number < 100 else "   "
-    left = columns - 1 - len(key) - (len(count) + 1 if count else 0)
+    left = columns - 2 - len(key) - (len(count) + 1 if count else 0)
     style = "class:here" if here else "class:unread" if room.unread else "class:room"
     row = [Span("class:time", key), Span(style, _fitted(room.room, left))]
     if count:
         mark = "class:mention" if room.mentioned else "class:unread"
         row += [Span("", " "), Span(f"class:count {mark}", count)]
-    return [*row, LINE]
+    return [*row, LINE, Span("", " ")]
 
 
 def user_rows(

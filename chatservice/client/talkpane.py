@@ -7,7 +7,7 @@ from chatservice.client.folding import Folded
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.scrollback import Item, Line
 from chatservice.client.views import Views
-from chatservice.client.wrapping import Fragments, Span, screen_rows
+from chatservice.client.wrapping import Fragments, Span, screen_rows, width
 
 DRAWN_KEPT = 400
 """Items of a view whose rows are kept: some screens."""
@@ -83,7 +83,9 @@ class TalkPane:
         row = self._body(line.item)[line.row - len(headings)]
         if talk.items[line.item].serial != talk.selected:
             return row
-        return [Span(f"{style} class:selected", text, link) for style, text, link in row]
+        rest = self._renderer.columns - sum(width(text) for _, text, _ in row)
+        filled = [*row, Span("", " " * rest)]
+        return [Span(f"{style} class:selected", text, link) for style, text, link in filled]
 
     def _headings(self, at: int) -> list[list[Span]]:
         """Return the rows before an item: a new day, the first unread entry."""

@@ -39,12 +39,13 @@ def width(text: str) -> int:
     return sum(grapheme_width(grapheme) for grapheme in iter_graphemes(text))
 
 
-def shortened(text: str, columns: int) -> str:
-    """Return `text`, cut in its middle if it is too long: `a long na…ort.pdf`."""
+def shortened(text: str, columns: int, at_end: bool = False) -> str:
+    """Return `text`, cut in its middle if it is too long, as names are: `a long na…ort.pdf`; or, as
+    sentences are, `at_end`."""
     if width(text) <= columns:
         return text
     signs = list(iter_graphemes(text))
-    head = _fitting(signs, columns // 2)
+    head = _fitting(signs, columns - 1 if at_end else columns // 2)
     tail = _fitting(signs[::-1], columns - 1 - width("".join(head)))[::-1]
     return "".join((*head, "…", *tail))
 

@@ -28,7 +28,7 @@ def arrive(server, terminal):
 def talk(client):
     """Return the rows of the talk, without their times and without the lists beside it."""
     rows = [row.split("│") for row in client.rows]
-    return [untimed((row[1] if len(row) > 1 else row[0]).rstrip()) for row in rows]
+    return [untimed((row[1][1:] if len(row) > 1 else row[0]).rstrip()) for row in rows]
 
 
 def shows(*rows):

@@ -63,8 +63,8 @@ def test_the_list_of_rooms_counts_what_is_unread():
     state.rooms["lobby"].unread, state.rooms["lab"].unread = 12, 3
     state.rooms["lab"].mentioned = True
     rows = texts(room_rows(state, 20, 10))
-    assert rows[0] == " 1 lobby         12│"
-    assert rows[1] == " 2 lab           3!│"
+    assert rows[0] == " 1 lobby        12│ "
+    assert rows[1] == " 2 lab          3!│ "
     assert {width(row) for row in rows} == {20}
 
 
