@@ -75,4 +75,6 @@ class Hook(ProcessProtocol):
         if self._stopped and reason.check(ProcessDone):
             return
         self._stopped = True
-        self._tell(f"The hook has ended ({reason.getErrorMessage()}).")
+        ended: Any = reason.value
+        how = f"by signal {ended.signal}" if ended.signal else f"with status {ended.exitCode}"
+        self._tell(f"The hook has ended, {how}.")

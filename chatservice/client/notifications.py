@@ -1,10 +1,12 @@
 """Notifications of a mention or a private message: by the terminal, and by a program."""
 
 import shlex
+import shutil
 import subprocess
 from collections.abc import Sequence
 
 from chatservice import names
+from chatservice.errors import Code, Refusal
 
 TEXT_CHARACTERS = 200
 """Characters of a notification: desktops show no more."""
@@ -42,8 +44,18 @@ class CommandNotifier:
         try:
             self._running = _started([*shlex.split(command), *short])
         except (OSError, ValueError) as error:
-            return str(error)
+            return getattr(error, "strerror", None) or str(error)
         return None
+
+
+def check_program(command: str) -> None:
+    """Check that there is the program of a command. Raises `Refusal`."""
+    try:
+        program = shlex.split(command)[0]
+    except (ValueError, IndexError):
+        raise Refusal(Code.BAD_ARGUMENT, "A quotation mark has no second one.") from None
+    if shutil.which(program) is None:
+        raise Refusal(Code.BAD_ARGUMENT, f"There is no program {program}; give its path.")
 
 
 def _started(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":

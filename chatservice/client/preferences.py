@@ -34,6 +34,9 @@ CHOICES: Mapping[str, Choice] = {
 }
 """All preferences with values of their own, by name."""
 
+PROGRAMS = ("notify-command", "hook")
+"""Those whose values are programs, with their arguments."""
+
 COLOR = "color."
 """The beginning of the names of preferences for the look of one part."""
 

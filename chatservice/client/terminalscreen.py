@@ -21,9 +21,9 @@ from chatservice.client.frames import FrameOutput
 from chatservice.client.hook import Hook
 from chatservice.client.lineeditor import InputHistory, KeyAction, LineEditor
 from chatservice.client.links import knows_osc
-from chatservice.client.notifications import CommandNotifier, notification
+from chatservice.client.notifications import CommandNotifier, check_program, notification
 from chatservice.client.owncommands import OwnCommand
-from chatservice.client.preferences import CHOICES, COLOR, PARTS
+from chatservice.client.preferences import CHOICES, COLOR, PARTS, PROGRAMS
 from chatservice.client.privatetalk import Partner
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.screen import InputEnded, Screen
@@ -163,7 +163,9 @@ class TerminalScreen(Screen):
             return
         if value:
             self._change(name, "" if value.strip() == "-" else value.strip())
-        self.show_reply(replies.Help((preferences.told_one(self._chosen.now, name),)))
+            self.notify(f"{name} is {self._chosen.now.get(name) or 'not set'}.")
+        else:
+            self.show_reply(replies.Help((preferences.told_one(self._chosen.now, name),)))
 
     def _choose(self, name: str, value: str) -> None:
         """Change a preference, by a key. A refusal is shown."""
@@ -183,6 +185,8 @@ class TerminalScreen(Screen):
                 f"{value} is no look; type a colour (#ffaf00, red, bg:#303030), bold, "
                 "underline, italic or reverse, or several of them.",
             )
+        if name in PROGRAMS and value:
+            check_program(value)
         try:
             self._chosen.change(name, value)
         finally:

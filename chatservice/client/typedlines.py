@@ -168,11 +168,14 @@ def could_be_room(line: str) -> bool:
 
 def shows_itself(line: str) -> bool:
     """Return whether what a line does is shown in the talk, so that the line itself need not be."""
-    request = _request(line)
-    return request is not None and request.command.name in _SHOWN_IN_TALK
+    own, request = own_command(line), _request(line)
+    name = request.command.name if request is not None else own[0] if own is not None else ""
+    return name in _SHOWN_IN_TALK
 
 
-_SHOWN_IN_TALK = frozenset({"say", "me", "msg", "reply", "edit", "react", "pin", "unpin"})
+_SHOWN_IN_TALK = frozenset(
+    {"say", "me", "msg", "reply", "edit", "react", "pin", "unpin", "join", "create", "go"}
+)
 
 
 def _request(line: str) -> Request | None:

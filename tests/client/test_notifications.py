@@ -48,6 +48,6 @@ def test_a_program_gets_title_and_text(tmp_path):
 
 def test_a_program_that_does_not_exist():
     """The reason is told, and nothing else happens."""
-    assert "No such file" in CommandNotifier().notify("/no/such/program", "bob", "hi")
+    assert CommandNotifier().notify("/no/such/program", "bob", "hi") == "No such file or directory"
     assert CommandNotifier().notify('"unclosed', "bob", "hi")
     assert CommandNotifier().notify("", "bob", "hi") is None
