@@ -233,6 +233,14 @@ class OnTerminal:
         """Wait until a row has that in it."""
         self.until(lambda it: any(text in row for row in it.all_rows), repr(text))
 
+    def see_input(self, text: str) -> None:
+        """Wait until the line of input has just that in it."""
+        self.until(lambda it: it.bottom == f"> {text}".rstrip(), f"the input {text!r}")
+
+    def see_question(self, beginning: str) -> None:
+        """Wait until one types behind a question that begins so."""
+        self.until(lambda it: it.bottom.startswith(beginning), f"the question {beginning!r}")
+
     def wait(self) -> int | None:
         """Return its status, once it has ended; None if a signal ended it."""
         while True:

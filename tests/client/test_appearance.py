@@ -15,14 +15,14 @@ def test_it_can_be_resized_in_the_middle_of_typing(server, connect, terminal):
     client = arrive(terminal, server)
     bob.expect("* anna came in")
     client.press("half a line that does not end")
-    client.until(lambda it: it.bottom == "> half a line that does not end", "the line")
+    client.see_input("half a line that does not end")
     client.resize(20, 24)
     client.until(lambda it: it.bottom.endswith("not end"), "the line in two rows")
     bob.send("some words that are too many for one row of this terminal")
     client.see_in("terminal")
     assert all(len(row) <= 24 for row in client.rows)
     client.resize(24, 80)
-    client.until(lambda it: it.bottom == "> half a line that does not end", "the line in one row")
+    client.see_input("half a line that does not end")
     client.type("s")
     assert bob.expect("anna: ") == "anna: half a line that does not ends"
 
@@ -84,7 +84,7 @@ def test_without_colours_nothing_is_missing(server, connect, terminal, variables
     client.press("half")
     bob.send("hello anna")
     client.see("bob: hello anna")
-    client.until(lambda it: it.bottom == "> half", "the line of input")
+    client.see_input("half")
     assert client.style_of("bob", "bob: hello").split()[0] == "default"
     assert "reverse" in client.style_of("anna", "bob: hello")
 
@@ -98,7 +98,7 @@ def test_other_terminals(server, connect, terminal, term):
     client.press("half")
     bob.send("hello")
     client.see("bob: hello")
-    client.until(lambda it: it.bottom == "> half", "the line of input")
+    client.see_input("half")
     client.type(" a line")
     assert bob.expect("anna: ") == "anna: half a line"
 
@@ -134,7 +134,7 @@ def test_every_script_is_shown_without_breaking_the_line(server, connect, termin
         bob.send(text.strip(), "the end")
         client.see("bob: the end")
         assert any(sign in row for row in client.rows), sign
-        client.until(lambda it: it.bottom == "> half", "the line of input")
+        client.see_input("half")
         client.press("\x0c")  # Ctrl+L: a clear screen
         client.until(lambda it: it.rows[0] == "> half", "a clear screen")
 
@@ -148,19 +148,19 @@ def test_typing_is_fast_on_a_slow_network(server, connect, terminal, wire):
     net.bytes_a_second = 20_000
     bob.send(*(f"message {n}" for n in range(100)))
     client.press("typed")
-    client.until(lambda it: it.bottom == "> typed", "the line of input")
+    client.see_input("typed")
     client.see("bob: message 99")
     net.through.clear()
     client.press(" and said\r")
     client.see_in("(waits) typed and said")
     bob.expect("anna: typed and said")
     client.press("more")
-    client.until(lambda it: it.bottom == "> more", "the line of input")
+    client.see_input("more")
     assert any("(waits)" in row for row in client.rows)
     net.through.set()
     client.see("anna: typed and said")
     client.until(lambda it: not any("(waits)" in row for row in it.rows), "nothing that waits")
-    client.until(lambda it: it.bottom == "> more", "the line of input")
+    client.see_input("more")
 
 
 def test_talk_during_an_outage_is_marked_and_sent_later(server, connect, terminal, wire):
@@ -175,12 +175,12 @@ def test_talk_during_an_outage_is_marked_and_sent_later(server, connect, termina
     net.cut()
     client.see("* Connection lost; trying again.")
     client.see_in("offline, trying again")
-    client.until(lambda it: it.bottom == "> half", "the line of input")
+    client.see_input("half")
     client.type(" said offline")
     client.see_in("(waits) half said offline")
     client.type("/who")
     client.press("more")
-    client.until(lambda it: it.bottom == "> more", "the line of input")
+    client.see_input("more")
     bob.expect("* anna left")
     bob.send("said meanwhile", "/who")
     bob.expect("* 1 in lobby")
@@ -192,7 +192,7 @@ def test_talk_during_an_outage_is_marked_and_sent_later(server, connect, termina
     client.see("* 2 in lobby: anna, bob")
     client.until(lambda it: not any("(waits)" in row for row in it.rows), "nothing that waits")
     client.until(lambda it: not any("offline, trying" in row for row in it.rows), "the server")
-    client.until(lambda it: it.bottom == "> more", "the line of input")
+    client.see_input("more")
     bob.expect("anna: half said offline")
     bob.send("/history")
     bob.expect("anna: half said offline")
@@ -212,7 +212,7 @@ def test_typing_works_beside_a_transfer_of_two_gibibytes(server, connect, termin
     said = 0
     while not any("is saved as" in row for row in client.all_rows):
         client.press(f"line {said}")
-        client.until(lambda it: it.bottom == f"> line {said}", "what is typed")  # noqa: B023
+        client.see_input(f"line {said}")
         client.press("\r")
         bob.expect(f"anna: line {said}")
         bob.send(f"answer {said}")

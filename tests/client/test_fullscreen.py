@@ -19,7 +19,7 @@ def arrive(server, terminal):
             *("anna", "127.0.0.1", str(where.port), "--room", room), size=size, inline=False, **how
         )
         client.see_in(f"You are in {room}")
-        client.until(lambda it: it.bottom == ">", "the line of input")
+        client.see_input("")
         return client
 
     return start
@@ -65,11 +65,11 @@ def test_talk_is_above_the_line_of_input(server, connect, arrive, size):
     for n in range(60):
         bob.send(f"message {n}")
     client.until(shows("bob: message 58", "bob: message 59"), "the last message")
-    client.until(lambda it: it.bottom == "> half a lin", "the line of input")
+    client.see_input("half a lin")
     client.type("e")
     bob.expect("anna: half a line")
     client.until(shows("bob: message 59", "anna: half a line"), "what was said")
-    client.until(lambda it: it.bottom == ">", "an empty line of input")
+    client.see_input("")
     assert all(len(row) <= size[1] for row in client.rows)
 
 
@@ -87,11 +87,11 @@ def test_older_talk_is_read_from_the_server(server, connect, arrive, size):
     assert not any("message 299" in row for row in client.rows)
     for _ in range(4):
         client.press("\x1b[H")  # Home
-        client.until(lambda it: it.bottom == ">", "the line of input")
+        client.see_input("")
         client.until(lambda it: not any("message 250" in row for row in it.rows), "older talk")
     client.until(shows("bob: message 0", "bob: message 1"), "the beginning")
     client.press("typed")
-    client.until(lambda it: it.bottom == "> typed", "what is typed")
+    client.see_input("typed")
     client.press("\x15\x1b[F")  # Ctrl+U, End
     client.until(shows("bob: message 298", "bob: message 299"), "the end")
     assert not any("more below" in row for row in client.rows)
@@ -111,15 +111,15 @@ def test_each_room_has_its_own_view_and_line(server, connect, arrive):
     client.until(shows("carl: in the lab"), "the lab")
     assert not any("bob: one" in row for row in client.rows)
     client.press("\x1b1")  # Alt+1
-    client.until(lambda it: it.bottom == ">", "an empty line")
+    client.see_input("")
     client.until(shows("bob: one", "bob: hello anna"), "the lobby")
     assert any(row.startswith("-- unread ---") for row in client.rows)
     assert not any("carl: in the lab" in row for row in client.rows)
     client.press("for the lobby\x1b[1;3B")  # Alt+Down
-    client.until(lambda it: it.bottom == "> for the lab", "the lab's line")
+    client.see_input("for the lab")
     client.until(shows("carl: in the lab"), "the lab")
     client.press("\x1b[1;3A")  # Alt+Up
-    client.until(lambda it: it.bottom == "> for the lobby", "the lobby's line")
+    client.see_input("for the lobby")
 
 
 def test_lists_are_beside_the_talk_on_a_wide_terminal(server, connect, arrive):
@@ -157,13 +157,13 @@ def test_a_resized_terminal(server, connect, arrive):
     client.press("half")
     client.resize(12, 40)
     client.until(shows("  for one row of a narrow terminal,", "  which has forty"), "three rows")
-    client.until(lambda it: it.bottom == "> half", "the line of input")
+    client.see_input("half")
     client.resize(50, 200)
     client.see_in("2 here")
-    client.until(lambda it: it.bottom == "> half", "the line of input")
+    client.see_input("half")
     client.resize(24, 80)
     client.until(lambda it: not any("2 here" in row for row in it.rows), "no lists")
-    client.until(lambda it: it.bottom == "> half", "the line of input")
+    client.see_input("half")
 
 
 def test_the_line_of_input_may_have_several_rows(server, connect, arrive):
@@ -177,7 +177,7 @@ def test_the_line_of_input_may_have_several_rows(server, connect, arrive):
     client.until(lambda it: talk(it)[-5] == "bob: message 39", "the talk above them")
     client.press("\r")
     bob.expect("anna: three")
-    client.until(lambda it: it.bottom == ">", "one row")
+    client.see_input("")
     client.see("      | three")
 
 
@@ -248,17 +248,17 @@ def test_questions_are_asked_on_it(server, terminal):
     client = terminal(inline=False)
     client.see("Your name:")
     client.type("anna")
-    client.until(lambda it: it.bottom == "Host [localhost]:", "the question for the host")
+    client.see_question("Host [localhost]:")
     client.type("127.0.0.1")
-    client.until(lambda it: it.bottom == "Port [5555]:", "the question for the port")
+    client.see_question("Port [5555]:")
     client.type(str(server.port))
-    client.until(lambda it: it.bottom.startswith("Room"), "the question for the room")
+    client.see_question("Room")
     client.type("lab")
     client.see_in("You are in lab")
     client.type("/register")
-    client.until(lambda it: it.bottom.startswith("Type a password"), "the question")
+    client.see_question("Type a password")
     client.type("s3cret word")
-    client.until(lambda it: it.bottom.startswith("Type it once more:"), "the question again")
+    client.see_question("Type it once more:")
     client.type("s3cret word")
     client.see_in("anna is your name from now on")
     assert b"s3cret" not in client.received
@@ -275,7 +275,7 @@ def test_a_transfer_has_its_bar(server, arrive, wire):
     client.press("typing on")
     net.bytes_a_second = None
     client.see_in("big.bin (30.0 MB) is sent.")
-    client.until(lambda it: it.bottom == "> typing on", "the line of input")
+    client.see_input("typing on")
     client.until(lambda it: not any("%" in row for row in it.rows), "no bar any more")
 
 
@@ -314,7 +314,7 @@ def test_a_message_is_selected_and_copied(server, connect, arrive):
     client.see_in("Copied")
     assert b"\x1b]52;c;c2Vjb25k\x1b\\" in client.received
     client.press("\x1bstyped")
-    client.until(lambda it: it.bottom == "> typed", "a key that means nothing else is typed")
+    client.see_input("typed")
     assert "reverse" not in client.style_of("third", "bob: third")
 
 
@@ -324,7 +324,7 @@ def test_a_selected_message_is_erased(server, arrive):
     client.type("a slip")
     client.until(shows("anna: a slip"), "the slip")
     client.press("\x1bsx")
-    client.until(lambda it: it.bottom == "> /erase #1", "the command")
+    client.see_input("/erase #1")
     client.press("\r")
     client.until(shows("* what anna said was erased"), "the mark")
 
@@ -398,9 +398,9 @@ def test_settings_change_the_look_and_stay(server, connect, terminal, arrive):
     client.type("/set")
     client.see_in("* lists auto: lists beside the talk")
     client.press("/set th\t")
-    client.until(lambda it: it.bottom == "> /set theme", "the name")
+    client.see_input("/set theme")
     client.press("da\t")
-    client.until(lambda it: it.bottom == "> /set theme dark", "the value")
+    client.see_input("/set theme dark")
     client.press("\r")
     client.see("* theme is dark.")
     client.type("/set time none")
@@ -477,12 +477,12 @@ def test_edits_and_reactions_change_their_row(server, connect, arrive):
     client.see_in("bob (edited): hello")
     assert not any("helo" in row for row in client.rows)
     client.press("\x1bs\x1b[A+")
-    client.until(lambda it: it.bottom == "> /react #1", "the reaction")
+    client.see_input("/react #1")
     client.press("+1\r")
     client.see_in("+1")
     client.until(lambda it: any("+1" in row and "anna" in row for row in talk(it)), "the row")
     client.press("\x1bsr")
-    client.until(lambda it: it.bottom == "> /reply #2", "a reply to one's own")
+    client.see_input("/reply #2")
     client.press("and more\r")
     client.until(shows('anna (to anna #2 "mine"): and more'), "the reply, as others see it")
     bob.send("/pin #2")
@@ -490,7 +490,7 @@ def test_edits_and_reactions_change_their_row(server, connect, arrive):
     bob.send("/unpin #2")
     client.until(shows("anna: mine", 'anna (to anna #2 "mine"): and more'), "no mark")
     client.press("\x15\x1b[A")  # Ctrl+U, Up
-    client.until(lambda it: it.bottom == "> /edit #5 and more", "the last message")
+    client.see_input("/edit #5 and more")
     client.press("!\r")
     client.see_in('anna (to anna #2 "mine", edited): and more!')
     assert not any(row.startswith("> /") for row in talk(client))

@@ -95,7 +95,7 @@ def test_the_program_alone_is_enough_the_second_time(server, tmp_path):
     client = OnTerminal(folder)
     try:
         client.see(f"* Going to 127.0.0.1:{server.port} as anna; --ask asks.")
-        client.until(lambda it: it.bottom == "Password:", "the question for the password")
+        client.see_question("Password:")
         client.type("sesame")
         client.see("* You are in lab, alone for now.")
     finally:

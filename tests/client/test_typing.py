@@ -4,11 +4,6 @@ from chatservice import names
 from tests.client.test_terminal import arrive
 
 
-def at_input(text):
-    """Return whether the line of input is just that."""
-    return lambda it: it.bottom == f"> {text}".rstrip()
-
-
 def test_own_talk_is_shown_as_others_see_it(server, connect, terminal):
     """The user's message gets its time and name when it is stored."""
     bob = connect(server, "bob")
@@ -37,11 +32,11 @@ def test_lines_are_remembered_from_one_run_to_the_next(server, terminal):
     assert client.wait() == 0
     later = arrive(lambda *arguments: terminal(*arguments, again=client), server)
     later.press("\x1b[A")
-    later.until(at_input("/who"), "the last line")
+    later.see_input("/who")
     later.press("\x1b[A")
-    later.until(at_input("the first line"), "the line before, without the password's")
+    later.see_input("the first line")
     later.press("\x1b[B\x1b[B\x12wh\r")
-    later.until(at_input("/who"), "what was searched for")
+    later.see_input("/who")
 
 
 def test_tab_completes(server, connect, terminal):
@@ -62,15 +57,15 @@ def test_tab_completes(server, connect, terminal):
         ("/help ke", "/help keys"),
     ):
         client.press(typed + "\t")
-        client.until(at_input(completed), completed)
+        client.see_input(completed)
         client.press("\x15")
-        client.until(at_input(""), "an empty line")
+        client.see_input("")
     client.press("/to\t")
     client.until(lambda it: any("topic" in row for row in it.rows), "what there is")
     client.press("\t")
-    client.until(at_input("/token"), "the first")
+    client.see_input("/token")
     client.press("\t\t")
-    client.until(at_input("/topic"), "the third")
+    client.see_input("/topic")
 
 
 def test_help_fits_the_screen(server, terminal):
@@ -118,7 +113,7 @@ def test_a_paste_can_be_dropped_or_edited(server, connect, terminal):
     client.paste("one\ntwo")
     client.see_in("Say these 2 lines")
     client.press("n")
-    client.until(at_input("half"), "what was there before")
+    client.see_input("half")
     client.press("\x15")
     client.paste("one\ntwo")
     client.see_in("Say these 2 lines")
@@ -135,7 +130,7 @@ def test_one_line_that_is_pasted_is_as_if_typed(server, connect, terminal):
     client = arrive(terminal, server)
     bob.expect("* anna came in")
     client.paste("pasted\n")
-    client.until(at_input("pasted"), "the line")
+    client.see_input("pasted")
     client.type(" and said")
     assert bob.expect("anna: ") == "anna: pasted and said"
 
@@ -146,7 +141,7 @@ def test_a_paste_that_no_message_holds_is_refused(server, terminal):
     client.press("half")
     client.paste("1" * names.LINE_BYTES + "\n2")
     client.see_in("put it into a file")
-    client.until(at_input("half"), "what was there before")
+    client.see_input("half")
 
 
 def test_a_paste_of_too_many_lines_is_refused(server, connect, terminal):
@@ -157,7 +152,7 @@ def test_a_paste_of_too_many_lines_is_refused(server, connect, terminal):
     client.press("half")
     client.paste("x\n" * (names.TEXT_LINES + 1))
     client.see_in(f"at most {names.TEXT_LINES} lines, not {names.TEXT_LINES + 1}")
-    client.until(at_input("half"), "what was there before")
+    client.see_input("half")
     client.paste("\n" * (names.TEXT_LINES - 1) + "last")
     client.see_in(f"Say these {names.TEXT_LINES} lines")
     client.press("\r")
@@ -197,7 +192,7 @@ def test_keys_turn_to_other_rooms(server, connect, terminal):
     client.until(
         lambda it: any("Alt+1 lobby Alt+2 lab" in row for row in it.rows), "nothing unread"
     )
-    client.until(at_input("half"), "the line of input")
+    client.see_input("half")
     client.press("\x1b2")  # Alt+2
     client.until(lambda it: sum("You are in lab" in row for row in it.all_rows) == 2, "the lab")
     bob.send("two")
@@ -206,4 +201,4 @@ def test_keys_turn_to_other_rooms(server, connect, terminal):
     client.see("bob: two")
     client.press("\x10")  # Ctrl+P
     client.until(lambda it: sum("You are in lab" in row for row in it.all_rows) == 3, "the lab")
-    client.until(at_input("half"), "the line of input")
+    client.see_input("half")
