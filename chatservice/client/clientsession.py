@@ -316,7 +316,6 @@ class ClientSession:
         self._end_reason = Lost("You are leaving.")
         self._password: str | None = None
         self._ignored: set[str] = set()
-        self._away_text = ""
         self._changed = Condition()
 
     # -- connections -----------------------------------------------------------------------------
@@ -381,8 +380,8 @@ class ClientSession:
         await self.open_connection()
         await self._hello(state.name, self._password, state.inbox_position)
         self._tell("Connected again.")
-        if self._away_text:
-            await self.ask_now("away", text=self._away_text)
+        if self.state.away_text:
+            await self.ask_now("away", text=self.state.away_text)
         for user in tuple(self._ignored):
             await self.ask_now("ignore", user=user)
         for room, refusal in await self.rooms.rejoin_all():
@@ -448,6 +447,9 @@ class ClientSession:
             "hello", name=name, password=password, token=token, after=after
         )
         self._logged_in(name, welcome, password)
+        if state.all_rooms:
+            with suppress(Refusal):  # the server may be older than the request
+                await self.ask_now("typing", show=True)
         if state.registered and welcome.inbox < (after or 0):
             self._tell(
                 f"{WARNING}your inbox was put back to an earlier state; something that was sent to "
@@ -491,7 +493,7 @@ class ClientSession:
             case "password" if self._password == args["old"]:  # else it is a token
                 self._password = args["new"]
             case "away":
-                self._away_text = args.get("text") or ""
+                self.state.away_text = args.get("text") or ""
             case "ignore":
                 self._ignored ^= {names.key(args["user"])}
 

@@ -287,6 +287,7 @@ class ClientState:
         self.unacknowledged: dict[str, Request] = {}
         self.echo = echo
         self.all_rooms = all_rooms
+        self.away_text = ""
         self._recent: list[str] = []
 
     # -- rooms -----------------------------------------------------------------------------------
@@ -433,8 +434,10 @@ class ClientState:
             return []
         if event.room in self.rooms:
             self.rooms[event.room].present.apply(event)
-        if isinstance(event, (UserAway, UserTyping)) and not self.echo:
-            return []  # people look up the one, and this client does not ask for the other
+        if isinstance(event, UserTyping) and not self.echo:
+            return [Incoming(event, event.room)]
+        if isinstance(event, UserAway) and not self.echo:
+            return []  # people look it up
         return self._receive(Incoming(event, event.room))
 
     def _receive(self, incoming: Incoming) -> list[Incoming]:

@@ -33,10 +33,12 @@ from chatservice.client.talkcursor import TalkCursor
 from chatservice.client.talkpane import TalkPane
 from chatservice.client.terminalscreen import Draw, TerminalScreen, erased_position
 from chatservice.client.transferjournal import state_folder
+from chatservice.client.typists import Typists
 from chatservice.client.views import Views
 from chatservice.client.wrapping import Fragments, Span, screen_rows, shortened, width, wrapped
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
+from chatservice.events import UserTyping
 from chatservice.grammar.commandtypes import ALL_ROOMS, Request
 
 _MOUSE_EVENT = re.compile(r"\x1b\[<(\d{1,3});(\d{1,4});(\d{1,4})([Mm])")
@@ -87,6 +89,7 @@ class FullScreen(TerminalScreen):
         )
         self._alone: list[str] = []
         self._marks: ReadMarks | None = None
+        self._typing: Typists | None = None
         self._read: dict[str, int] = {}
         self._codes = StyleCodes(self._theme, self._depth)
         self._links = links.knows_osc()
@@ -100,6 +103,15 @@ class FullScreen(TerminalScreen):
         super().attach(session, switch)
         self._views.session = session
         self._marks = ReadMarks(self._reactor, session)
+        self._typing = Typists(self._reactor, session, self._draw_soon)
+        self._editor.edited = self._tell_typing
+
+    def _tell_typing(self) -> None:
+        """Tell the room that the user is typing talk."""
+        text = self._editor.document.text
+        wanted = self._chosen.now.typing == "on" and self._here()
+        if self._typing is not None and wanted and text and text[0] not in "/@":
+            self._typing.typed(self._here())
 
     def _turn(self) -> None:
         """Show the view of the current room."""
@@ -123,6 +135,11 @@ class FullScreen(TerminalScreen):
     def _draw_soon(self) -> None:
         self._painter.draw_soon()
 
+    def refuse(self, refusal: Refusal) -> None:
+        """Show a refusal where it is seen: below the newest entries."""
+        self._to_end()
+        super().refuse(refusal)
+
     def _send(self, sequence: str) -> None:
         if sequence:
             self._painter.send(sequence)
@@ -136,6 +153,10 @@ class FullScreen(TerminalScreen):
         """Show an entry or an event in the view of its room."""
         self._turn()
         entry, room = incoming.item, incoming.log or self._views.shown
+        if self._typing is not None and isinstance(entry, UserTyping):
+            self._typing.heard(entry.room, entry.who)
+            self._draw_soon()
+            return
         erased = erased_position(incoming)
         if room == INBOX and erased is not None:
             self._views.erase_private(erased)
@@ -143,6 +164,8 @@ class FullScreen(TerminalScreen):
             return
         if room == INBOX and isinstance(entry, Entry):
             room = self._talk_with(partner_of(entry))
+        elif self._typing is not None and isinstance(entry, Entry):
+            self._typing.said(room, entry.who)
         at = entry.time / 1000 if isinstance(entry, Entry) else time.time()
         if self._views.annotate(room, incoming):
             self._tell(incoming)
@@ -303,7 +326,15 @@ class FullScreen(TerminalScreen):
         listed = not self._panes().rooms
         if self._cursor.active:
             return wrapped([("class:mark", _SELECTING)], self._columns(), indent=0)
-        return statusline.room_row(session.state, session.connected, self._columns(), listed)
+        columns = self._columns()
+        typing = self._typing.text(self._here()) if self._typing is not None else ""
+        if width(typing) > columns // 2:
+            typing = ""
+        row = statusline.room_row(
+            session.state, session.connected, columns - width(typing) - 1, listed
+        )
+        gap = columns - 1 - width(typing) - sum(width(text) for _, text in row)
+        return [*row, ("class:time", " " * gap + typing)] if typing else row
 
     # -- keys ------------------------------------------------------------------------------------
 

@@ -141,8 +141,9 @@ class LineEditor:
     """The line of input between the rows of `above()` and `below()`, and a question in its place.
 
     `app` draws it. `keys` are further keys, `refused` shows why a paste is refused, and
-    `interrupted` is called when the user wants to leave at once. `typed_in` is the view in which
-    the last line was typed, if the user has left that meanwhile; else it is empty.
+    `interrupted` is called when the user wants to leave at once. `edited` is called when the typed
+    text has changed. `typed_in` is the view in which the last line was typed, if the user has left
+    that meanwhile; else it is empty.
     """
 
     def __init__(
@@ -158,6 +159,7 @@ class LineEditor:
         completer: Completer,
     ) -> None:
         self.interrupted: Callable[[], None] = lambda: None
+        self.edited: Callable[[], None] = lambda: None
         self._columns = lambda: output.get_size().columns
         self._refused = refused
         self.typed_in = ""
@@ -169,6 +171,7 @@ class LineEditor:
             completer=completer,
             multiline=False,
         )
+        self._typed.on_text_changed += lambda _: self.edited()
         self._answer = Buffer(
             accept_handler=self._answer_entered,
             history=DummyHistory(),  # the key Up must not bring back a password

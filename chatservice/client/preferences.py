@@ -25,6 +25,7 @@ CHOICES: Mapping[str, Choice] = {
     "lists": Choice("lists beside the talk; auto: both on a wide terminal", LISTS),
     "mouse": Choice("the wheel scrolls; then Shift selects text", ("on", "off")),
     "folding": Choice("arrivals and departures in one row", ("on", "off")),
+    "typing": Choice("others see that you are typing", ("on", "off")),
     "notify": Choice(
         "how the terminal tells of a mention or a private message",
         ("none", "bell", "osc9", "osc777"),
@@ -60,6 +61,7 @@ class Preferences:
     lists: str = "auto"
     mouse: str = "on"
     folding: str = "on"
+    typing: str = "on"
     notify: str = "none"
     notify_command: str = ""
     hook: str = ""

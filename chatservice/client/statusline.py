@@ -103,7 +103,8 @@ def room_row(state: ClientState, connected: bool, columns: int, listed: bool = T
 
     With too few columns, it lacks the keys, and then rooms without unread entries.
     """
-    row: Fragments = [("class:room", _short(state.name) + " ")]
+    away = " (away) " if state.away_text else " "
+    row: Fragments = [("class:room", _short(state.name) + away)]
     if not connected:
         row.append(("class:refusal", "offline, trying again "))
     left = columns - sum(width(text) for _, text in row)

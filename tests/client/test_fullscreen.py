@@ -462,6 +462,26 @@ def test_notifications_go_to_the_terminal(server, connect, arrive):
     assert b"\x1b]777;notify;bob in lab;bob: hello anna\x1b\\" in client.received
 
 
+def test_who_is_typing(server, connect, arrive):
+    """Others see it while one types talk, and one sees it of others until they say something. The
+    row also tells that one is away."""
+    client = arrive()
+    bob = connect(server)
+    bob.ask(do="hello", name="bob")
+    bob.event("ok")
+    bob.ask(do="join", room="lab")
+    bob.event("ok")
+    bob.ask(do="typing", room="lab", show=True)
+    client.until(lambda it: it.rows[-1].endswith("bob is typing"), "that bob is typing")
+    bob.ask(do="say", room="lab", text="done")
+    client.until(shows("bob: done"), "what he said")
+    client.until(lambda it: "typing" not in it.rows[-1], "that he is not")
+    client.type("/away lunch")
+    client.until(lambda it: it.rows[-1].startswith("anna (away)"), "that one is away")
+    client.press("h")
+    assert bob.event("typing")["from"] == "anna"
+
+
 def test_edits_and_reactions_change_their_row(server, connect, arrive):
     """A message is shown with its newest text, and with a row of reactions and pins. `r`, `e` and
     `+` begin a reply, an edit and a reaction; the lines that they begin do not stay in the talk."""
