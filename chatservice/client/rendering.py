@@ -343,6 +343,7 @@ class RowRenderer:
 
     def heading(self, text: str, style: str = "class:mark") -> Fragments:
         """Return a row that announces the rows after it."""
+        text = shortened(text, max(self._columns() - 7, 1), at_end=True)
         rest = "-" * max(self._columns() - width(text) - 5, 2)
         return [(style, f"-- {text} {rest}"), ("", "\n")]
 
@@ -370,7 +371,12 @@ class RowRenderer:
 
     def _help(self, lines: tuple[str, ...]) -> Fragments:
         """Return the names of all commands in columns."""
+        more, keys = "* /help COMMAND explains one of them", "; /help keys lists the keys."
         words = [line.split(" ")[0] for line in lines]
+        if len(more + keys) < self._columns():
+            more += keys
+        else:
+            words.append("/help keys")
         across = max(self._columns() // (max(map(width, words)) + 2), 1)
         down = -(-len(words) // across)
         columns = [words[at : at + down] for at in range(0, len(words), down)]
@@ -378,9 +384,7 @@ class RowRenderer:
         for row in zip_longest(*columns, fillvalue=""):
             rows += [("", "".join(f"{word:{self._columns() // across}}" for word in row).rstrip())]
             rows.append(("", "\n"))
-        more, keys = "* /help COMMAND explains one of them", "/help keys lists the keys."
-        between = "; " if len(more + keys) + 2 < self._columns() else "\n* "
-        return rows + self.lines(f"{more}{between}{keys}\n".encode())
+        return rows + self.lines(more.encode() + b"\n")
 
     # -- rows ------------------------------------------------------------------------------------
 

@@ -302,7 +302,9 @@ class TextSession(ChatSession):
         here = self._session.current_room
         shown = ("@", here.name if here is not None else "")  # it follows anyway
         rows = [one for one in it.rooms if one.unread and one.room not in shown]
-        self._write("".join(f"{textformat.unread_line(one)}\n" for one in rows).encode())
+        lines = [*map(textformat.unread_line, rows), "* /unread ROOM shows what is unread there."]
+        if rows:
+            self._write("".join(f"{line}\n" for line in lines).encode())
 
     def encode_refusal(self, refusal: Refusal, id_: Any) -> bytes:
         """Word a refusal."""

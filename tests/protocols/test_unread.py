@@ -58,6 +58,7 @@ def test_a_person_comes_back_after_an_hour(start_server, connect):
     lines = [bob.expect(" unread") for _ in range(4)]
     assert lines[:2] == ["* lab: 15 unread", "* ops: 15 unread"]
     assert lines[2:] == ["* tea: 16 unread, 1 for you", "* news: 15 unread"]
+    assert bob.line() == "* /unread ROOM shows what is unread there."
     bob.send("/join tea")
     bob.expect("* You are in tea")
     shown = [bob.line() for _ in range(17)]
