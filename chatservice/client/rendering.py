@@ -377,13 +377,10 @@ class RowRenderer:
             more += keys
         else:
             words.append("/help keys")
-        across = max(self._columns() // (max(map(width, words)) + 2), 1)
-        down = -(-len(words) // across)
-        columns = [words[at : at + down] for at in range(0, len(words), down)]
+        columns = _in_columns(words, self._columns(), 2 if self._columns() >= _NARROW else 1)
         rows = Fragments()
         for row in zip_longest(*columns, fillvalue=""):
-            rows += [("", "".join(f"{word:{self._columns() // across}}" for word in row).rstrip())]
-            rows.append(("", "\n"))
+            rows += [("", "".join(row).rstrip()), ("", "\n")]
         return rows + self.lines(more.encode() + b"\n")
 
     # -- rows ------------------------------------------------------------------------------------
@@ -411,6 +408,17 @@ class RowRenderer:
 
     def _wrapped(self, line: Fragments) -> Fragments:
         return wrapped(_clean(line), self._columns(), self._indent(), self._isolate)
+
+
+def _in_columns(words: list[str], columns: int, gap: int) -> list[list[str]]:
+    """Return words as the fewest rows for a screen of so many `columns`: the words of each column,
+    filled with spaces up to the next one."""
+    for down in range(1, len(words) + 1):
+        parts = [words[at : at + down] for at in range(0, len(words), down)]
+        widths = [max(map(width, part)) + gap for part in parts]
+        if sum(widths) - gap <= columns:
+            break
+    return [[f"{word:{wide}}" for word in part] for part, wide in zip(parts, widths, strict=True)]
 
 
 def _clean(line: Fragments) -> Fragments:

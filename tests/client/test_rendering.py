@@ -159,10 +159,10 @@ def test_a_command_to_copy_is_one_row():
     assert "\x1b" not in "".join(rows(look(40).lines(b"  echo \x1b[2J")))
 
 
-@pytest.mark.parametrize(("columns", "most"), [(80, 22), (40, 22)])
+@pytest.mark.parametrize(("columns", "most"), [(80, 14), (40, 20)])
 def test_help_fits_the_screen(columns, most):
     """All commands at once, but for who runs the server, and how to learn more, in fewer rows than
-    a terminal has."""
+    a terminal of 24 has left."""
     lines = help_lines(may=lambda row: row.needs is not Right.OPERATE)
     made = rows(look(columns).reply(replies.Help(lines)))
     assert len(made) <= most
