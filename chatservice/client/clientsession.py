@@ -571,6 +571,8 @@ class ClientSession:
     def _event_pushed(self, event: Event) -> None:
         released = self.state.event_received(event)
         self._show(released)
+        if not released:  # it may change the rows beside the talk: who is away, what was read
+            self._listener.rooms_changed()
         if isinstance(event, Moderated) and self._removes_me(event):
             why = _removal_reason(textformat.event(event), f"You were put out of {event.room}: ")
             self._removed_from_room(event.room, why, told=bool(released))

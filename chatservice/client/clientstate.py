@@ -437,6 +437,8 @@ class ClientState:
         if isinstance(event, UserTyping) and not self.echo:
             return [Incoming(event, event.room)]
         if isinstance(event, UserAway) and not self.echo:
+            if names.key(event.who) == names.key(self.name):
+                self.away_text = event.text  # perhaps by another connection
             return []  # people look it up
         return self._receive(Incoming(event, event.room))
 

@@ -109,7 +109,7 @@ class FullScreen(TerminalScreen):
     def _tell_typing(self) -> None:
         """Tell the room that the user is typing talk."""
         text = self._editor.document.text
-        wanted = self._chosen.now.typing == "on" and self._here()
+        wanted = self._chosen.now.typing == "on" and self._here()[:1] not in ("", INBOX)
         if self._typing is not None and wanted and text and text[0] not in "/@":
             self._typing.typed(self._here())
 

@@ -567,6 +567,14 @@ def test_kept_rooms_are_there_from_the_start(server, connect, piped, terminal):
     again.see("* lab: 1 unread, 1 for you")
     rows = talk(again)
     assert rows[rows.index("bob: two for anna") - 1].startswith("-- unread")
+    bob.send("/join lobby", "four")
+    again.until(lambda it: "lobby(1)" in it.rows[-1], "what is unread in the lobby")
+    phone = connect(server)
+    phone.ask(do="hello", name="anna", password="sesame")
+    phone.ask(do="read", room="lobby", position=2)
+    again.until(lambda it: "lobby(" not in it.rows[-1], "what another device has read")
+    phone.ask(do="away", text="lunch")
+    again.until(lambda it: it.rows[-1].startswith("anna (away)"), "that another one is away")
 
 
 def test_private_talk_has_a_view_of_its_own(server, connect, piped, terminal):
@@ -605,7 +613,7 @@ def test_private_talk_has_a_view_of_its_own(server, connect, piped, terminal):
     client.press("\x1bsx\r")  # Alt+S, erased for oneself
     client.until(shows("* what anna said was erased"), "the mark")
     client.press("for bob\x1b1")
-    client.until(lambda it: it.bottom == ">", "the line of the lab")
+    client.see_input("")
     client.type("@carl psst")
     carl.expect("anna -> you: psst")
     client.until(shows("anna -> carl: psst"), "what anna wrote, where she wrote it")
@@ -614,7 +622,7 @@ def test_private_talk_has_a_view_of_its_own(server, connect, piped, terminal):
     client.type("/msg carl")
     client.until(shows("anna: psst", "* carl is here."), "the view of carl")
     client.press("\x1b3")
-    client.until(lambda it: it.bottom == "> for bob", "the half-typed line")
+    client.see_input("for bob")
     client.press("\x15")  # Ctrl+U
     client.type("/leave")
     client.until(lambda it: it.rows[0].startswith(" lab"), "the lab")
