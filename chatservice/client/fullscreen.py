@@ -188,8 +188,7 @@ class FullScreen(TerminalScreen):
 
     def show_switch(self, unread: Unread) -> None:
         """Show the view of the new current room, with a mark where the unread entries begin."""
-        if unread.unread:
-            self._views.mark_unread_behind(unread.room, unread.after)
+        self._views.mark_unread_behind(unread.room, unread.after if unread.unread else None)
         self._turn()
         self._draw_soon()
 

@@ -226,8 +226,11 @@ class Scrollback:
         """Let what comes from now on be unread."""
         self.unread_from = self._next
 
-    def mark_unread_behind(self, position: int) -> None:
-        """Let the entries behind a position of the log be unread."""
+    def mark_unread_behind(self, position: int | None) -> None:
+        """Let the entries behind a position of the log be unread, or none."""
+        if position is None:
+            self.unread_from = None
+            return
         first = next((it.serial for it in self.items if it.position > position), self._next)
         self.unread_from = first
 

@@ -90,8 +90,8 @@ class Views:
         self._views = {it: of for it, of in self._views.items() if it in kept}
         return view.typed
 
-    def mark_unread_behind(self, room: str, position: int) -> None:
-        """Let the entries of a room behind a position be unread."""
+    def mark_unread_behind(self, room: str, position: int | None) -> None:
+        """Let the entries of a room behind a position be unread, or none."""
         view = self.of(room)
         view.unread_behind = position
         view.talk.mark_unread_behind(position)

@@ -120,6 +120,8 @@ def test_each_room_has_its_own_view_and_line(server, connect, arrive):
     client.until(shows("carl: in the lab"), "the lab")
     client.press("\x1b[1;3A")  # Alt+Up
     client.see_input("for the lobby")
+    bob.send("three")
+    client.until(shows("bob: hello anna", "bob: three"), "no mark, because all was read")
 
 
 def test_lists_are_beside_the_talk_on_a_wide_terminal(server, connect, arrive):

@@ -12,6 +12,7 @@ from prompt_toolkit.output import ColorDepth
 from chatservice import replies
 from chatservice.client import rendering
 from chatservice.client.clientstate import Incoming
+from chatservice.client.fullscreen import KEY_HELP
 from chatservice.client.rendering import RowRenderer
 from chatservice.client.statusline import PendingTexts
 from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, ReactionCount
@@ -157,6 +158,13 @@ def test_a_command_to_copy_is_one_row():
     assert f"  echo {'0' * 64}'  ''a b.pdf' | sha256sum -c" in shown
     assert all(len(row) <= 40 for row in shown if row.startswith("* "))
     assert "\x1b" not in "".join(rows(look(40).lines(b"  echo \x1b[2J")))
+
+
+def test_the_keys_fit_a_narrow_screen():
+    """Each has one row of forty columns, and 24 rows have them all: with a title, the line that
+    asked for them, the line of input and the row below it."""
+    made = rows(look(40).reply(replies.Help(KEY_HELP)))
+    assert len(made) == len(KEY_HELP) <= 24 - 4
 
 
 @pytest.mark.parametrize(("columns", "most"), [(80, 14), (40, 20)])
