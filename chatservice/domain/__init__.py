@@ -1,11 +1,12 @@
 """The domain: rooms, users, logs, files and rights. No protocol, no storage, no clock, no Twisted.
 
 * `dispatch`: runs every request of every protocol; `handlers` has the function for each command.
-* `chat`: the whole, with talk, history and search; `rooms`, `users`, `accounts`, `files`,
+* `chat`: the whole, with talk; `rooms`, `users`, `accounts`, `files`,
   `moderation` and `overview` are its parts.
 * `model`: the room, the user, the session; `log`: logs, blocks, cursors.
-* `annotating`, `searching`, `members`, `readpositions`, `unread`, `presence`, `typingnotices`:
-  further parts of the chat; `ignoring`: what ignored users say, left out.
+* `history`: pages of what was said; `searching`, `annotating`, `members`, `readpositions`,
+  `unread`, `presence`, `typingnotices`: further parts of the chat; `ignoring`: what ignored users
+  say, left out.
 * `rights`, `rules`, `ratelimit`, `loginthrottle`, `quotas`, `roomlimits`: who may do what, and how
   often; `tickets`: the right to one transfer.
 * `ports`: what a storage engine must promise; `publisher` shows what the engine has stored, and

@@ -3,10 +3,12 @@
 The engine decides whether the other entry is still there, and keeps what counts of its annotations.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 
 from chatservice import names
-from chatservice.domain.log import Log, reread_if_erased
+from chatservice.domain.history import HistoryReader
+from chatservice.domain.log import reread_if_erased
 from chatservice.domain.model import Room, Session
 from chatservice.domain.paging import page
 from chatservice.domain.ports.log_ports import Draft, no_entry
@@ -18,7 +20,8 @@ from chatservice.errors import Code, Refusal
 class Annotator:
     """Edits of what was said, reactions to it, and pins."""
 
-    def __init__(self, services: Services, rooms: Rooms) -> None:
+    def __init__(self, services: Services, rooms: Rooms, history: HistoryReader) -> None:
+        self._history = history
         self._logs, self._accounts = services.engine.logs, services.engine.accounts
         self._publisher, self._rights = services.publisher, services.rights
         self._now, self._limits = services.now, services.limits
@@ -93,7 +96,8 @@ class Annotator:
         newest = sorted(there.items(), reverse=True)
         size, most = (lambda pair: pair[1].encoded_size), self._limits.answer_bytes
         shown = page(newest, size, self._limits.pins, most)[::-1]
-        return [pair async for pair in self.with_states(room.log, shown)], len(shown) < len(newest)
+        rows = [row async for row in self._history.with_states(room.log, shown)]
+        return rows, len(shown) < len(newest)
 
     def _draft(
         self, session: Session, room: Room, kind: Kind, text: str, about: int, key: str | None
@@ -104,16 +108,6 @@ class Annotator:
         run = user.run(kind, self._now(), (text,))._replace(about=about)
         return Draft(room.log, run, session.author_cursor(room.log), key, writer=user.id)
 
-    async def with_states(
-        self, log: Log, rows: Sequence[tuple[int, Entry]]
-    ) -> AsyncIterator[tuple[int, Entry]]:
-        """Iterate over positions and entries, with the states of these."""
-        for at in range(0, len(rows), _AT_A_TIME):
-            some = rows[at : at + _AT_A_TIME]
-            states = await self._logs.states(log.id, [position for position, _ in some])
-            for position, it in some:
-                yield position, it._replace(state=states.get(position))
-
     async def former_texts(self, room: Room, position: int) -> Sequence[tuple[int, Entry]]:
         """Return an entry as it was at first, and its edits, oldest first, with their positions.
         Raises `Refusal` (no-such-entry)."""
@@ -123,6 +117,12 @@ class Annotator:
             raise no_entry(position)
         return found
 
-
-_AT_A_TIME = 100
-"""Entries of which the states are read together: each may have a thousand reactions."""
+    async def erased_with(self, room: Room, position: int) -> tuple[int, Entry]:
+        """Return the position and the entry that are erased with the one at a position: in the
+        place of an edit, the entry that was edited, if it is still there. Raises `Refusal`
+        (no-such-entry)."""
+        entry = await self._history.entry_at(room, position)
+        if entry.kind == Kind.EDIT:
+            with suppress(Refusal):
+                return entry.about, await self._history.entry_at(room, entry.about)
+        return position, entry

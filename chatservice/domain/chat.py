@@ -1,4 +1,4 @@
-"""The chat: talk and history, and the parts that do the rest.
+"""The chat: talk, and the parts that do the rest.
 
 Every method raises `Refusal` if it may not do what it is asked for.
 """
@@ -11,16 +11,16 @@ from chatservice import names, replies
 from chatservice.domain.accounts import Accounts
 from chatservice.domain.annotating import Annotator
 from chatservice.domain.files import Files
-from chatservice.domain.log import Block, BlockCache, Cursor, Log, reread_if_erased
+from chatservice.domain.history import HistoryReader
+from chatservice.domain.log import Block, BlockCache, Cursor, Log
 from chatservice.domain.loginthrottle import FairQueue, LoginThrottle, NoQueue
 from chatservice.domain.members import Members
 from chatservice.domain.model import Room, Session
 from chatservice.domain.moderation import Moderation
 from chatservice.domain.overview import Overview
-from chatservice.domain.paging import Page
 from chatservice.domain.ports.engine_ports import Engine
 from chatservice.domain.ports.file_ports import FileReader
-from chatservice.domain.ports.log_ports import Draft, OnStored, no_entry
+from chatservice.domain.ports.log_ports import Draft, OnStored
 from chatservice.domain.ports.loop_ports import EventLoop
 from chatservice.domain.presence import Presence
 from chatservice.domain.publisher import Publisher
@@ -34,7 +34,7 @@ from chatservice.domain.tickets import UploadTicket
 from chatservice.domain.typingnotices import TypingNotices
 from chatservice.domain.unread import UnreadCounts
 from chatservice.domain.users import RegistrationPolicy, Users
-from chatservice.entries import Entry, FileMark, Kind
+from chatservice.entries import FileMark, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commandtypes import Command, Request
 from chatservice.limits import Limits
@@ -87,15 +87,15 @@ class Chat:
         self.files = Files(services, rooms, users)
         self.presence = Presence(services, users, loop.run)
         self.moderation = Moderation(services, rooms, users)
-        self.annotator = Annotator(services, rooms)
+        self.history = HistoryReader(services)
+        self.annotator = Annotator(services, rooms, self.history)
         self.searching = Searching(services, rooms, users)
         self.typing = TypingNotices(services)
         self.overview = Overview(services, rooms, users)
-        self.unread = UnreadCounts(services, self.replay)
+        self.unread = UnreadCounts(services, self.history)
         self.allows_guests = policy.guests
         self._engine = engine
         self._replica = Replica(services, rooms, users, self.accounts, self.moderation)
-        self._logs = engine.logs
         self._loop = loop
         self._clock = clock
         self.monotonic = seconds
@@ -204,90 +204,9 @@ class Chat:
             )
         return cursor.last_said
 
-    async def history(
-        self,
-        log: Log,
-        after: int | None,
-        before: int | None,
-        limit: int,
-        wanted: Callable[[Entry], bool] = lambda entry: not entry.is_annotation,
-        with_states: bool = True,
-    ) -> tuple[list[tuple[int, Entry]], bool]:
-        """Return positions and entries that are `wanted`, oldest first: the first `limit` behind
-        `after`, or else the last `limit`, all before `before` if given. Return too whether
-        `Limits.answer_bytes` or `Limits.scan_entries` cut them."""
-
-        async def read() -> tuple[list[tuple[int, Entry]], bool]:
-            found = await self._listed(log, after, before, limit, wanted)
-            if not with_states:
-                return _in_order(found, after), found.truncated
-            shown = Page[tuple[int, Entry]](limit, self.limits.answer_bytes)
-            async for pair in self.annotator.with_states(log, found.rows):
-                shown.add(pair, pair[1].encoded_size)
-                if shown.truncated:
-                    break
-            return _in_order(shown, after), found.truncated or shown.truncated
-
-        return await reread_if_erased((log,), read)
-
-    async def _listed(
-        self,
-        log: Log,
-        after: int | None,
-        before: int | None,
-        limit: int,
-        wanted: Callable[[Entry], bool],
-    ) -> Page[tuple[int, Entry]]:
-        """Return a page of the history: forwards behind `after`, or else backwards. Forwards, if
-        none of many is wanted, the last one is on it, to go on from."""
-        limit = min(limit, self.limits.history_entries)
-        pair: tuple[int, Entry] | None = None
-        end = log.last + 1 if before is None else min(before, log.last + 1)
-        found = Page[tuple[int, Entry]](limit, self.limits.answer_bytes)
-        unscanned = self.limits.scan_entries
-        if after is None:
-            while found.left and unscanned > 0:
-                older = await self._logs.read_back(log.id, end, found.left)
-                if not older:
-                    break
-                for block in reversed(older):
-                    for pair in reversed([it for it in block.entries() if it[0] < end]):
-                        if wanted(pair[1]):
-                            found.add(pair, pair[1].encoded_size)
-                unscanned -= end - older[0].first
-                end = older[0].first
-        while after is not None and found.left and unscanned > 0 and after + 1 < end:
-            blocks = await self._logs.read(log.id, after, found.left)
-            if not blocks:
-                break
-            for block in blocks:
-                for pair in block.entries(after):
-                    if pair[0] < end and wanted(pair[1]):
-                        found.add(pair, pair[1].encoded_size)
-                unscanned -= block.last - after
-                after = block.last
-        if found.left and unscanned <= 0:
-            if not found.rows and after is not None and pair is not None:
-                found.add(pair, 0)
-            found.truncated = True
-        return found
-
-    async def entry_at(self, room: Room, position: int) -> Entry:
-        """Return the entry at a position. Raises `Refusal` (no-such-entry)."""
-        found = await reread_if_erased(
-            (room.log,), lambda: self._logs.entries_at(room.log.id, (position,))
-        )
-        if position not in found:
-            raise no_entry(position)
-        return found[position]
-
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
-        """Return blocks behind a position from storage, but none that `log` does not have yet:
-        their writers are not answered."""
-        blocks = await reread_if_erased(
-            (log,), lambda: self._logs.read(log.id, after, self.limits.replay_entries)
-        )
-        return [block for block in blocks if block.last <= log.last]
+        """Return blocks behind a position from storage (`HistoryReader.replay`)."""
+        return await self.history.replay(log, after)
 
     def save_read_position(self, cursor: Cursor) -> None:
         """Store how far an inbox was shown."""
@@ -303,8 +222,3 @@ read, or the mark of one that is here already."""
 
 Handler = Callable[[Chat, Session, Arguments], Answer | Awaitable[Answer]]
 """A handler answers now or later, and may raise `Refusal`."""
-
-
-def _in_order(found: Page[tuple[int, Entry]], after: int | None) -> list[tuple[int, Entry]]:
-    """Return a page of the history, oldest first: it was read backwards without `after`."""
-    return found.rows if after is not None else found.rows[::-1]

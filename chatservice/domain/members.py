@@ -8,7 +8,7 @@ engine has all memberships. Here are those of accounts with a session.
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 
-from chatservice.domain.model import KeptRoom, KeptRooms, Room, Session, User
+from chatservice.domain.model import NOT_IN_ROOM, KeptRoom, KeptRooms, Room, Session, User
 from chatservice.domain.ports.loop_ports import EventLoop
 from chatservice.domain.ports.member_ports import (
     MemberChanged,
@@ -19,7 +19,7 @@ from chatservice.domain.ports.member_ports import (
 )
 from chatservice.domain.readpositions import KeptByAccount, ReadPositions
 from chatservice.domain.rights import Rights
-from chatservice.errors import Refusal
+from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
 
@@ -58,6 +58,11 @@ class Members:
         """Raise `Refusal` (too-many) if a user keeps as many rooms as may be."""
         if user.kept is not None and len(user.kept.rooms) >= self._limits.kept_rooms:
             raise too_many_rooms(self._limits.kept_rooms)
+
+    def check_keeps(self, user: User, room: Room) -> None:
+        """Raise `Refusal` (not-in-room) unless a user keeps a room."""
+        if not user.keeps(room):
+            raise Refusal(Code.NOT_IN_ROOM, NOT_IN_ROOM, room=room.name)
 
     async def keep(self, user: User, room: Room, now: int) -> None:
         """Let a user keep a room from now on, if they are registered and do not yet. `now` is in

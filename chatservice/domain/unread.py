@@ -5,11 +5,12 @@ only talk of others counts; beyond a bound, all entries do. Mentions that are fu
 question to the search index. Nothing is done while entries arrive.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from chatservice import names, replies
+from chatservice.domain.history import HistoryReader, Part, Row
 from chatservice.domain.log import Block, Log
 from chatservice.domain.model import KeptRoom, Room, Session
 from chatservice.domain.ports.log_ports import Match, SearchQuery
@@ -21,9 +22,6 @@ from chatservice.grammar.commandtypes import Right
 
 _COUNTED = SAID | {Kind.PRIVATE}
 """The kinds of entries that count as unread: what somebody has said or shared."""
-
-Replay = Callable[[Log, int], Awaitable[Sequence[Block]]]
-"""Returns the next blocks of a log behind a position, from storage (`Chat.replay`)."""
 
 
 @dataclass(slots=True)
@@ -39,8 +37,8 @@ class _Count:
 class UnreadCounts:
     """Counts what is unread in the rooms that users keep, and in their inboxes."""
 
-    def __init__(self, services: Services, replay: Replay) -> None:
-        self._replay = replay
+    def __init__(self, services: Services, history: HistoryReader) -> None:
+        self._history, self._members, self._reading = history, services.members, services.reading
         self._logs, self._accounts = services.engine.logs, services.engine.accounts
         self._rights, self._limits = services.rights, services.limits
 
@@ -67,6 +65,20 @@ class UnreadCounts:
         if inbox and (row_ := await self._inbox(session, left)) is not None:
             rows.append(row_)
         return replies.UnreadList(tuple(rows))
+
+    async def first(self, session: Session, room: Room) -> tuple[Sequence[Row], bool]:
+        """Return the first unread entries of a room that a session's user keeps, which are read
+        then, and whether more follow than a reply may have. Raises `Refusal`."""
+        self._rights.check_in_room(session, room, Right.READ)
+        self._members.check_keeps(session.require_user(), room)
+        part = Part(self._reading.position(session, room), None, self._limits.unread_shown)
+        last = room.log.last
+        entries, more = await self._history.page(room.log, part)
+        self._rights.check_in_room(session, room, Right.READ)
+        if session.require_user().keeps(room):
+            is_part = entries and (more or len(entries) == part.limit)
+            self._reading.mark(session, room, entries[-1][0] if is_part else last)
+        return entries, more
 
     async def _inbox(self, session: Session, left: int) -> replies.UnreadInfo | None:
         """Return the row of the inbox; all in it is for its user, so no mentions are counted."""
@@ -107,7 +119,7 @@ class UnreadCounts:
             if before >= log.memory_from:
                 blocks: Sequence[Block] = list(_in_memory(log, before, left))
             else:
-                blocks = await self._replay(log, before)
+                blocks = await self._history.replay(log, before)
             if not blocks:  # they are no longer kept
                 count.position = max(before, log.memory_from)
             for block in blocks:

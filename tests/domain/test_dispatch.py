@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -246,3 +247,16 @@ def test_every_command_answers_or_refuses(world, command):
     except Refusal as refusal:
         assert refusal.sentence.endswith(".")
         assert "{" not in refusal.sentence
+
+
+@pytest.mark.parametrize(
+    "group", ["room", "talk", "file", "annotation", "moderation", "operator", "account"]
+)
+def test_a_handler_is_in_the_module_that_is_called_as_that_of_its_row(group):
+    """Whoever looks for a command finds both. Talk has no handler, nor has what only people type
+    and another command does."""
+    rows = import_module(f"chatservice.grammar.table.{group}_commands")
+    handlers = import_module(f"chatservice.domain.handlers.{group}_handlers")
+    commands = getattr(rows, f"{group.upper()}_COMMANDS")
+    handled = {row.name for row in commands if not row.talk} - {"exit"}
+    assert set(getattr(handlers, f"{group.upper()}_HANDLERS")) == handled

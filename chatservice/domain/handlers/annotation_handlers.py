@@ -1,4 +1,4 @@
-"""Commands about entries that are there: edits, and what was there before."""
+"""Commands about entries that are there: edits, reactions, pins; and erasing."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,8 @@ from chatservice import names, replies
 from chatservice.domain.chat import Arguments, Chat, Handler
 from chatservice.domain.ignoring import heard_entries
 from chatservice.domain.model import Session
+from chatservice.entries import Entry
+from chatservice.errors import Code, Refusal
 
 
 async def _edit(chat: Chat, session: Session, args: Arguments) -> replies.Annotated:
@@ -49,11 +51,37 @@ async def _edits(chat: Chat, session: Session, args: Arguments) -> replies.EditL
     return replies.EditList(room.name, tuple(found))
 
 
+async def _erase(chat: Chat, session: Session, args: Arguments) -> replies.Erased:
+    place, position = args.get("room"), args.get("position")
+    if place is not None and place.startswith("@"):
+        if position is None:
+            sentence = "Name its position: `history @` shows those of your inbox."
+            raise Refusal(Code.BAD_ARGUMENT, sentence)
+        return _erased(position, await chat.moderation.erase_private(session, position))
+    room = chat.rooms.resolve(session, place)
+    if position is None:
+        position = chat.last_said(session, room)
+    position, entry = await chat.annotator.erased_with(room, position)
+    await chat.moderation.erase(session, room, position, entry)
+    return _erased(position, entry)
+
+
+def _erased(position: int, entry: Entry) -> replies.Erased:
+    was = entry.file.name if entry.file is not None else names.one_line(entry.text)
+    was = was if len(was) <= _ERASED else f"{was[:_ERASED]}..."
+    return replies.Erased(f"#{position} is erased: {was}", position)
+
+
+_ERASED = 60
+"""Characters shown of an erased entry: one line of a terminal."""
+
+
 ANNOTATION_HANDLERS: Mapping[str, Handler] = {
     "edit": _edit,
-    "edits": _edits,
     "react": _react,
     "pin": _pin,
     "unpin": _unpin,
     "pins": _pins,
+    "edits": _edits,
+    "erase": _erase,
 }

@@ -1,7 +1,6 @@
-"""Moderation commands: who may be in a room, who may speak there, and what was said."""
+"""Commands of moderators and owners of rooms, and those that show what they did."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from chatservice import names, replies
@@ -9,9 +8,7 @@ from chatservice.domain.chat import Arguments, Chat, Handler
 from chatservice.domain.model import Room, Session, is_guest_id
 from chatservice.domain.rights import Role
 from chatservice.domain.rules import Access, Rule, RuleKind
-from chatservice.entries import Entry, Kind
 from chatservice.errors import Code, Refusal
-from chatservice.events import Notice
 from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import Request, Right
 from chatservice.grammar.durations import parse_duration
@@ -73,41 +70,6 @@ async def _close(it: _Change) -> str:
     return f"{it.room.name} is closed."
 
 
-async def _erase(chat: Chat, session: Session, args: Arguments) -> replies.Erased:
-    place, position = args.get("room"), args.get("position")
-    if place is not None and place.startswith("@"):
-        if position is None:
-            sentence = "Name its position: `history @` shows those of your inbox."
-            raise Refusal(Code.BAD_ARGUMENT, sentence)
-        return _erased(position, await chat.moderation.erase_private(session, position))
-    room = chat.rooms.resolve(session, place)
-    if position is None:
-        position = chat.last_said(session, room)
-    position, entry = await _erasable(chat, room, position)
-    await chat.moderation.erase(session, room, position, entry)
-    return _erased(position, entry)
-
-
-def _erased(position: int, entry: Entry) -> replies.Erased:
-    was = entry.file.name if entry.file is not None else names.one_line(entry.text)
-    was = was if len(was) <= _ERASED else f"{was[:_ERASED]}..."
-    return replies.Erased(f"#{position} is erased: {was}", position)
-
-
-async def _erasable(chat: Chat, room: Room, position: int) -> tuple[int, Entry]:
-    """Return the position and the entry that are erased with the one at a position: in the place of
-    an edit, the entry that was edited, if it is still there."""
-    entry = await chat.entry_at(room, position)
-    if entry.kind == Kind.EDIT:
-        with suppress(Refusal):
-            return entry.about, await chat.entry_at(room, entry.about)
-    return position, entry
-
-
-_ERASED = 60
-"""Characters shown of an erased entry: one line of a terminal."""
-
-
 def _rules(chat: Chat, session: Session, args: Arguments) -> replies.RoomRules:
     room, now = chat.rooms.resolve(session, args.get("room")), chat.now()
     guests = {user.id: user.name for user in chat.users.by_key.values() if user.guest_number}
@@ -141,12 +103,6 @@ async def _record(chat: Chat, session: Session, args: Arguments) -> replies.Mode
     )
     told = (replies.ModerationInfo(it.time, it.who, names.one_line(it.text)) for it in deeds)
     return replies.ModerationLog(room.name, tuple(told))
-
-
-def _broadcast(chat: Chat, session: Session, args: Arguments) -> replies.Done:
-    by, text = session.require_user().name, names.phrase(args["text"], needed=True)
-    told = chat.users.broadcast(Notice(f"{by} tells all: {text}"))
-    return replies.Done("1 connection was told." if told == 1 else f"{told} connections were told.")
 
 
 _CHANGES: Mapping[str, Callable[[_Change], Awaitable[object]]] = {
@@ -185,8 +141,6 @@ def _locked(name: str) -> Handler:
 
 MODERATION_HANDLERS: Mapping[str, Handler] = {
     **{name: _locked(name) for name in _CHANGES},
-    "erase": _erase,
     "rules": _rules,
     "record": _record,
-    "broadcast": _broadcast,
 }
