@@ -34,6 +34,12 @@ TALK = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.NOTICE})
 SAID = TALK | {Kind.FILE}
 """Kinds of entries that others can be about."""
 
+NOTICES = frozenset({Kind.NOTICE, Kind.SENT_NOTICE})
+"""Kinds of what no program answers."""
+
+ALL_TALK = TALK | NOTICES | {Kind.PRIVATE, Kind.SENT}
+"""Kinds of what is said in a room or to one user, and of the copies of that."""
+
 ANNOTATIONS = frozenset(
     {Kind.EDIT, Kind.REACTION, Kind.REACTION_REMOVED, Kind.PINNED, Kind.UNPINNED}
 )

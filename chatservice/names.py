@@ -293,7 +293,8 @@ def reaction(text: str) -> str:
     if len(text) > REACTION_BYTES or len(text.encode(errors="replace")) > REACTION_BYTES:
         raise Refusal(
             Code.BAD_ARGUMENT,
-            "A reaction is an emoji or a short word, of at most {limit} bytes; say longer ones.",
+            "A reaction is an emoji or a short word, of at most {limit} bytes; say more in a "
+            "message.",
             limit=REACTION_BYTES,
         )
     word = unicodedata.normalize("NFC", text)

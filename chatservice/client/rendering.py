@@ -16,7 +16,7 @@ from chatservice.client.clientstate import Incoming
 from chatservice.client.folding import Folded, folded_line
 from chatservice.client.links import with_links
 from chatservice.client.wrapping import Fragments, shortened, width, wrapped
-from chatservice.entries import Entry, Kind
+from chatservice.entries import ALL_TALK, NOTICES, Entry, Kind
 from chatservice.grammar import textformat
 
 _NAMES_256 = (
@@ -168,10 +168,6 @@ def _is_private(entry: Entry, log: str) -> bool:
     return entry.kind == Kind.PRIVATE or log == "@"
 
 
-_NOTICES = frozenset({Kind.NOTICE, Kind.SENT_NOTICE})
-_SAID = _NOTICES | {Kind.MESSAGE, Kind.ACTION, Kind.PRIVATE, Kind.SENT}
-
-
 class RowRenderer:
     """A renderer of rows for a terminal with `columns()` columns and a user called `name()`.
 
@@ -239,7 +235,7 @@ class RowRenderer:
         entry = incoming.item
         if not isinstance(entry, Entry) or names.key(entry.who) == names.key(self._name()):
             return False
-        return entry.kind in _SAID and (
+        return entry.kind in ALL_TALK and (
             _is_private(entry, incoming.log) or names.is_mentioned(self._name(), entry.text)
         )
 
@@ -249,7 +245,7 @@ class RowRenderer:
     def _entry_lines(
         self, entry: Entry, log: str, position: int, named: bool = True
     ) -> list[Fragments]:
-        if entry.kind in _SAID:
+        if entry.kind in ALL_TALK:
             to = entry.to or "you" if named and _is_private(entry, log) else None
             notes, _ = textformat.notes(entry)
             lines = self._talk(entry.who, entry.kind, entry.text, to, notes)
@@ -269,7 +265,7 @@ class RowRenderer:
         if kind == Kind.ACTION:
             line: Fragments = [("", "~ "), (style, who), *noted, ("", " ")]
         else:
-            before, after = ("-", "- ") if kind in _NOTICES else ("", ": ")
+            before, after = ("-", "- ") if kind in NOTICES else ("", ": ")
             end = ("", after) if to is None else ("class:key", f" -> {to}{after}")
             line = [("", before)] if before else []
             line += [(style, who), *noted, end]

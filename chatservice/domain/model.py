@@ -220,14 +220,19 @@ FREE_COMMANDS = 16
 
 
 class SessionTraits(NamedTuple):
-    """Properties of a session, by its protocol: is it shown its own entries; may it be in several
-    rooms, or always in one; does it get a resume token; does its own connection carry the bytes of
-    files, between its lines; do others see that it is here; did it come through the admin socket;
-    is it told who is typing; has its user read what it is shown, without saying so; and is it shown
-    the past of a room that it comes into: what is unread, or else the last entries?
+    """Properties of a session, by its protocol.
 
-    A session that is not visible serves single requests: nobody is told that it joins or leaves a
-    room, it is in no room's list of users, and it does not read the inbox.
+    sees_own_entries: it is shown its own entries.
+    many_rooms: it may be in several rooms; else it is always in one.
+    resumable: it gets a resume token.
+    carries_files: its own connection carries the bytes of files, between its lines.
+    visible: others see that it is here. One that is not visible serves single requests: nobody is
+    told that it joins or leaves a room, it is in no room's list of users, and it does not read the
+    inbox.
+    admin: it came through the admin socket.
+    sees_typing: it is told who is typing.
+    reads_as_shown: its user has read what it is shown, without saying so.
+    sees_past: in a room that it comes into, it is shown what is unread, or else the last entries.
     """
 
     sees_own_entries: bool

@@ -25,8 +25,8 @@ that is not stored yet."""
 class ReadPositions:
     """The read positions in `store`, and those in `kept` that are not in it yet.
 
-    A read position is that of a session that has read what it was shown
-    (`SessionTraits.reads_as_shown`), or what a session says (`mark`).
+    A read position moves with a session that reads what it is shown
+    (`SessionTraits.reads_as_shown`), or as a session says (`mark`).
     """
 
     def __init__(

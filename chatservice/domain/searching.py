@@ -109,7 +109,7 @@ class Searching:
         if before is not None and place == ALL_ROOMS:
             raise Refusal(
                 Code.BAD_ARGUMENT,
-                "A position is one of a single room; write before: and a time among the words.",
+                "Name one room with a position, or write before: and a time among the words.",
             )
         limit = min(limit, self._limits.search_entries)
         matches, more, pending = await self._found(query._replace(limit=limit), logs, before)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from chatservice import names
 from chatservice.domain.ports.log_ports import Match, SearchQuery
-from chatservice.entries import Entry, Kind, Run
+from chatservice.entries import ALL_TALK, Entry, Kind, Run
 from chatservice.errors import Code, Refusal
 
 
@@ -34,8 +34,7 @@ def terms(query: SearchQuery) -> list[Term]:
     return found
 
 
-_TALK = frozenset({Kind.MESSAGE, Kind.ACTION, Kind.NOTICE, Kind.PRIVATE})
-_SEARCHABLE = _TALK | {Kind.SENT, Kind.SENT_NOTICE, Kind.TOPIC, Kind.REMOVED}
+_SEARCHABLE = ALL_TALK | {Kind.TOPIC, Kind.REMOVED}
 
 
 def searchable(runs: Iterable[tuple[int, Run]]) -> Iterator[tuple[int, str, Run]]:

@@ -18,7 +18,7 @@ from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, Reacti
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import ALL_ROOMS, Request
-from chatservice.grammar.jsonlines import EVENTS, line
+from chatservice.grammar.jsonlines import EVENTS, TEXT_FIELDS, TEXTLESS, line
 
 A = TypeVar("A")
 
@@ -251,25 +251,18 @@ def parse_entry(it: replies.Fields) -> LogEntry:
     mark, text, to = None, "", ""
     if kind in (Kind.SENT, Kind.SENT_FILE):
         to = _name(it.get("to"))
-    match kind:
-        case Kind.FILE | Kind.SENT_FILE:
-            mark = FileMark(
-                _file_name(it.get("name")),
-                _whole(it.get("size")),
-                _sha256(it.get("sha256")),
-                _whole(it.get("version", 1)),
-            )
-        case Kind.REMOVED:
-            text = _line(it.get("name"))
-        case Kind.REACTION | Kind.REACTION_REMOVED:
-            text = _reaction(it.get("word"))
-        case Kind.ERASED:
-            text = str(_whole(it.get("position")))
-        case Kind.TOPIC:
-            text = _line(it.get("text"))
-        case Kind.MESSAGE | Kind.ACTION | Kind.PRIVATE | Kind.SENT | Kind.EDIT:
-            text = _text(it.get("text"))
-            kind = _NOTICES.get(kind, kind) if it.get("notice") is True else kind
+    if kind in (Kind.FILE, Kind.SENT_FILE):
+        mark = FileMark(
+            _file_name(it.get("name")),
+            _whole(it.get("size")),
+            _sha256(it.get("sha256")),
+            _whole(it.get("version", 1)),
+        )
+    elif kind not in TEXTLESS:
+        name = TEXT_FIELDS.get(kind, "text")
+        check = _line if kind == Kind.TOPIC else _TEXTS[name]
+        text = str(check(it.get(name)))
+        kind = _NOTICES.get(kind, kind) if it.get("notice") is True else kind
     made = Entry(
         *(kind, _time(it.get("time")), _name(it.get("from")), text, mark),
         about=_whole(it.get("about", 0)),
@@ -278,6 +271,15 @@ def parse_entry(it: replies.Fields) -> LogEntry:
         state=_state(it),
     )
     return LogEntry(_whole(it.get("seq")), made, _name(it["room"]) if "room" in it else "@")
+
+
+_TEXTS: Mapping[str, Check] = {
+    "text": _text,
+    "name": _line,
+    "word": _reaction,
+    "position": _whole,
+}
+"""Checks of the text of an entry, by its field."""
 
 
 def _quote(it: Any) -> Quote:

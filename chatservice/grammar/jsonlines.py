@@ -175,14 +175,9 @@ def entry_fields(position: int, it: Entry, log: str) -> replies.Fields:
         fields_ |= _state_fields(it.state)
     if it.file is not None:
         fields_ |= it.file._asdict()
-    elif it.kind == Kind.REMOVED:
-        fields_["name"] = it.text
-    elif it.kind in _REACTIONS:
-        fields_["word"] = it.text
-    elif it.kind == Kind.ERASED:
-        fields_["position"] = int(it.text)
-    elif it.kind not in _WITHOUT_TEXT:
-        fields_["text"] = it.text
+    elif it.kind not in TEXTLESS:
+        name = TEXT_FIELDS.get(it.kind, "text")
+        fields_[name] = int(it.text) if name == "position" else it.text
     return fields_
 
 
@@ -204,7 +199,7 @@ def run(first: int, it: Run, log: str) -> bytes:
     The fields that its entries share are encoded once: 180 ns a line, instead of 1900 for an
     object a line (docs/performance.md).
     """
-    if it.file is not None or it.kind in _WITHOUT_TEXT:
+    if it.file is not None or it.kind in TEXTLESS or it.kind in TEXT_FIELDS:
         return b"".join(line(entry_fields(*pair, log)) for pair in it.entries(first))
     alike = Entry(it.kind, it.time, it.who, about=it.about, to=it.to, quote=it.quote)
     shared = _dumps(entry_fields(0, alike, log))
@@ -219,8 +214,16 @@ def run(first: int, it: Run, log: str) -> bytes:
 _NOTICES: Mapping[str, Kind] = {Kind.NOTICE: Kind.MESSAGE, Kind.SENT_NOTICE: Kind.SENT}
 """The kinds of notices, and what they are in JSON, where a field says that it is one."""
 
-_REACTIONS = frozenset({Kind.REACTION, Kind.REACTION_REMOVED})
-_WITHOUT_TEXT = _REACTIONS | {*(Kind.REMOVED, Kind.ERASED, Kind.GONE, Kind.PINNED, Kind.UNPINNED)}
+TEXT_FIELDS: Mapping[str, str] = {
+    Kind.REMOVED: "name",
+    Kind.REACTION: "word",
+    Kind.REACTION_REMOVED: "word",
+    Kind.ERASED: "position",
+}
+"""The field in which the text of an entry is, where it is not `text`."""
+
+TEXTLESS = frozenset({Kind.GONE, Kind.PINNED, Kind.UNPINNED})
+"""Kinds of entries without a text."""
 
 
 @lru_cache(maxsize=256)  # the same for everybody in the room

@@ -69,7 +69,7 @@ TALK_COMMANDS = (
     ),
     Command(
         "seen",
-        "tells whether a user is here, or was last; with off, nobody is told that of you",
+        "tells if a user is here, or when they last were; off hides that of you",
         (
             Arg(
                 "show",
