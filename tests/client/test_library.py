@@ -69,7 +69,7 @@ async def test_positions_of_texts(bot, anna):
         assert await anna("expect", line) == line
     users = await client.who("lab")
     assert sorted(user.name for user in users) == ["anna", "bot"]
-    assert [room.room for room in await client.rooms()] == ["lobby", "lab"]
+    assert [room.room for room in await client.rooms()] == ["lab", "lobby"]  # one's own first
     assert (await client.ask("history", room="lab", limit=1)).entries[0][1].text == "two"
 
 

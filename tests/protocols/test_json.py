@@ -89,8 +89,8 @@ def test_a_program_among_people(server, connect, program):
     assert asks(bot, "topic", room="lab") == {"room": "lab", "text": "tea"}
     rooms = asks(bot, "rooms")["rooms"]
     assert [(room["room"], room["topic"], room["users"]) for room in rooms] == [
+        ("lab", "tea", 1),  # those in which the program is come first
         ("lobby", "", 1),
-        ("lab", "tea", 1),
     ]
 
 
