@@ -253,7 +253,7 @@ def test_every_command_answers_or_refuses(world, command):
     "group", ["room", "talk", "file", "annotation", "moderation", "operator", "account"]
 )
 def test_a_handler_is_in_the_module_that_is_called_as_that_of_its_row(group):
-    """Whoever looks for a command finds both. Talk has no handler, nor has what only people type
+    """The name of one leads to the other. Talk has no handler, nor has what only people type
     and another command does."""
     rows = import_module(f"chatservice.grammar.table.{group}_commands")
     handlers = import_module(f"chatservice.domain.handlers.{group}_handlers")
