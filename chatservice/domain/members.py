@@ -1,4 +1,4 @@
-"""The rooms that registered users keep.
+"""The rooms that users keep: registered ones for good, guests while they are connected.
 
 A user keeps a room from the first time that they join it until they leave it. Their sessions come
 and go meanwhile. A kept room gives no right: `chatservice.domain.rights` decides at each use. The
@@ -50,9 +50,27 @@ class Members:
                 kept.rooms = {row.room: KeptRoom(row.read) for row in rows}
         return kept
 
-    def registered(self, user: User) -> None:
-        """Note that a guest is registered, and keeps no room yet."""
-        user.kept = self._kept[user.key] = KeptRooms(user.key)
+    def registered(self, user: User, now: int) -> None:
+        """Note that a guest is registered, and goes on keeping the rooms that they went out of."""
+        before, user.kept = user.kept, KeptRooms(user.key)
+        self._kept[user.key] = user.kept
+
+        async def keep(number: int, read: int) -> None:
+            with suppress(Refusal):
+                member = Membership(user.key, number, read, now)
+                await self._store.keep(member, self._limits.kept_rooms)
+
+        for number, it in before.rooms.items() if before is not None else ():
+            self._loop.run(keep(number, it.read))
+
+    def keep_of_guest(self, user: User, room: Room, position: int) -> None:
+        """Let a guest go on keeping a room that they go out of, or say how far they have read. They
+        have read it up to a position. Beyond the bound they do not keep it."""
+        if user.registered:
+            return
+        user.kept = user.kept or KeptRooms("")
+        if room.number in user.kept.rooms or len(user.kept.rooms) < self._limits.kept_rooms:
+            user.kept.rooms.setdefault(room.number, KeptRoom(position))
 
     def check_count(self, user: User) -> None:
         """Raise `Refusal` (too-many) if a user keeps as many rooms as may be."""
@@ -68,7 +86,7 @@ class Members:
         """Let a user keep a room from now on, if they are registered and do not yet. `now` is in
         milliseconds since 1970. Raises `Refusal` (too-many, not-stored)."""
         kept = user.kept
-        if kept is not None and room.number not in kept.rooms:
+        if kept is not None and user.registered and room.number not in kept.rooms:
             member = Membership(kept.account, room.number, room.log.last, now)
             await self._store.keep(member, self._limits.kept_rooms)
 
@@ -79,13 +97,16 @@ class Members:
             with suppress(Refusal):
                 await self.keep(user, room, now)
 
-        if user.kept is not None and room.number not in user.kept.rooms:
+        if user.registered and user.kept is not None and room.number not in user.kept.rooms:
             self._loop.run(keep())
 
     async def drop(self, user: User, number: int) -> None:
         """Let a user keep a room no longer. Raises `Refusal` (not-stored)."""
         if user.kept is not None and number in user.kept.rooms:
-            await self._store.drop(user.kept.account, number)
+            if user.registered:
+                await self._store.drop(user.kept.account, number)
+            else:
+                del user.kept.rooms[number]
 
     def undo(self, user: User, room: Room) -> None:
         """Take back that a user keeps a room: they may not come in after all."""

@@ -81,7 +81,8 @@ class KeptRoom:
 
 
 class KeptRooms:
-    """The `rooms` that an account keeps, by their numbers. There is one for all its sessions."""
+    """The `rooms` that an account keeps, by their numbers. There is one for all its sessions. Those
+    of a guest, without an account, are not stored."""
 
     __slots__ = ("__weakref__", "account", "rooms")
 
@@ -91,7 +92,8 @@ class KeptRooms:
 
     def unsaved(self) -> "dict[tuple[str, int], int]":
         """Return the read positions that are not stored, by the account and the room."""
-        moved = ((number, it.read) for number, it in self.rooms.items() if it.read != it.saved)
+        rooms = self.rooms if self.account else {}
+        moved = ((number, it.read) for number, it in rooms.items() if it.read != it.saved)
         return {(self.account, number): read for number, read in moved}
 
 
@@ -100,7 +102,8 @@ class User:
 
     A guest stays the same user under another name. `inbox` is None for a guest to whom nobody has
     written. `guest_number` is unique among all guests ever (the port `NameClaims`), and 0 for a
-    registered user. `kept` has the rooms that a registered user keeps, and None for others.
+    registered user. `kept` has the rooms that a registered user keeps; of a guest, those that they
+    have gone out of, or said how far they have read. It is None before the first of these.
     """
 
     __slots__ = ("away", "guest_number", "inbox", "kept", "key", "name", "sessions")
@@ -130,8 +133,8 @@ class User:
 
     def keeps(self, room: Room) -> bool:
         """Return whether the user is a member of a room: keeps it, or as a guest is in it."""
-        if self.kept is not None:
-            return room.number in self.kept.rooms
+        if self.kept is not None and room.number in self.kept.rooms:
+            return True
         return not self.registered and room.has_user(self)
 
     @property

@@ -409,7 +409,7 @@ class Rooms:
             return
         self.check_room_count(session)
         if session.current_room is not None:
-            self._leave(session, session.current_room)
+            self._go_out(session, user, session.current_room)
         if session.traits.visible and not room.shows(user):
             self.announce(room, events.UserJoined(room.name, user.name))
             self._joined.setdefault(room, []).append(user.name)
@@ -476,10 +476,19 @@ class Rooms:
             self._leave_elsewhere(session, user, room)
         if session not in room.sessions:  # or no longer
             return
-        if session.current_room is None:
-            self._leave(session, room)
-        elif session.current_room is room:
+        if session.current_room is room:
             self.put_in(session, self.lobby)
+            if not keep:  # a guest kept it a moment ago
+                await self._members.drop(user, room.number)
+        elif keep:
+            self._go_out(session, user, room)
+        elif session.current_room is None:
+            self._leave(session, room)
+
+    def _go_out(self, session: Session, user: User, room: Room) -> None:
+        """Leave a room that the user goes on keeping."""
+        self._members.keep_of_guest(user, room, session.require_cursor(room).position)
+        self._leave(session, room)
 
     def _leave_elsewhere(self, session: Session, user: User, room: Room) -> None:
         """Let the other sessions of a user leave a room that they keep no longer. A script stays,

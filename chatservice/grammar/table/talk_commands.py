@@ -156,7 +156,6 @@ TALK_COMMANDS = (
             Arg("room", "only this room; `@` is the inbox", optional=True),
         ),
         reply=replies.UnreadList,
-        needs=Right.ACCOUNT,
         room_token=True,
     ),
     Command(
@@ -167,7 +166,6 @@ TALK_COMMANDS = (
             Arg("position", "the last entry that was read", ArgType.POSITION),
         ),
         reply=replies.ReadMark,
-        needs=Right.ACCOUNT,
         formats=Format.JSON,
         room_token=True,
         changes=True,
