@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -91,6 +91,14 @@ class InputHistory(History):
         if typedlines.may_be_remembered(string):
             super().append_string(string)
 
+    def forget(self, lines: Sequence[str]) -> None:
+        """Forget some lines, which hold a password after all."""
+        self._loaded_strings = [it for it in self._loaded_strings if it not in lines]
+        with suppress(OSError):
+            kept = self._place.read_bytes().splitlines(keepends=True)
+            kept = [it for it in kept if _parsed(it)[1] not in lines]
+            write_atomically(self._place, b"".join(kept).decode("ascii", "ignore"))
+
     def store_string(self, string: str) -> None:
         """Append a line to the file, in one write: other clients may use it too."""
         with suppress(OSError):
@@ -155,7 +163,7 @@ class LineEditor:
         below: Callable[[], Fragments],
         keys: KeyBindingsBase,
         refused: Callable[[str], None],
-        history: History,
+        history: InputHistory,
         completer: Completer,
     ) -> None:
         self.interrupted: Callable[[], None] = lambda: None
@@ -165,6 +173,7 @@ class LineEditor:
         self.typed_in = ""
         self._lines: DeferredQueue[tuple[str, str] | None] = DeferredQueue()
         self._answers: DeferredQueue[str | None] = DeferredQueue()
+        self._history = history
         self._typed = _LineOfInput(
             accept_handler=self._line_entered,
             history=history,
@@ -265,6 +274,14 @@ class LineEditor:
         self._lines.put(None)
         self._answers.put(None)
 
+    def drop_untaken(self) -> bool:
+        """Forget the typed lines that nobody has taken yet. Return whether there were any."""
+        lines = self.untaken
+        if lines:
+            self._lines.pending[:] = [it for it in self._lines.pending if it is None]
+            self._history.forget(lines)
+        return bool(lines)
+
     @property
     def untaken(self) -> list[str]:
         """The typed lines that nobody has taken yet."""
@@ -279,9 +296,9 @@ class LineEditor:
     def document(self, document: Document) -> None:
         self._typed.reset(document)
 
-    def turn_to(self, history: History, document: Document) -> None:
+    def turn_to(self, history: InputHistory, document: Document) -> None:
         """Use another history, and another half-typed line."""
-        self._typed.history = history
+        self._history = self._typed.history = history
         self._typed.reset(document)
 
     def submit(self, line: str) -> None:

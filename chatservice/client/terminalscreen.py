@@ -285,9 +285,12 @@ class TerminalScreen(Screen):
     # -- input -----------------------------------------------------------------------------------
 
     async def read_line(self, prompt: str = "", hidden: bool = False, hold: bool = False) -> str:
-        """Return the next line."""
+        """Return the next line. Lines that were typed before a question for a password are dropped:
+        they may be its answer."""
+        editor = self._editor
+        if hidden and editor.drop_untaken():
+            self.notify("Not taken: what you typed before this question. Type the password here.")
         while True:
-            editor = self._editor
             line = await (editor.ask(prompt, hidden, hold) if prompt else editor.line())
             if line is None:
                 raise InputEnded

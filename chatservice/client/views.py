@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from prompt_toolkit.document import Document
-from prompt_toolkit.history import History
 from twisted.internet.defer import Deferred
 
 from chatservice.client.annotatedentry import annotated
 from chatservice.client.clientsession import ClientSession
 from chatservice.client.clientstate import INBOX, Incoming
 from chatservice.client.jsonconnection import Lost
+from chatservice.client.lineeditor import InputHistory
 from chatservice.client.scrollback import Content, Place, Scrollback
 from chatservice.client.wrapping import Span
 from chatservice.entries import Entry, Kind
@@ -33,7 +33,7 @@ class View:
 
     talk: Scrollback = field(default_factory=Scrollback)
     typed: Document = field(default_factory=Document)
-    history: History | None = None
+    history: InputHistory | None = None
     drawn: dict[int, tuple[Content, list[list[Span]]]] = field(default_factory=dict)
     loading: bool = False
     unread_behind: int | None = None

@@ -96,6 +96,26 @@ def test_a_password_typed_while_another_is_refused_stays_hidden(server, piped, w
     assert not [row for row in client.all_rows if "open" in row or "esame" in row]
 
 
+def test_a_password_typed_before_its_question_is_no_talk(server, piped, vault, wire, terminal):
+    """Somebody who types faster than the server asks says no password, and none is remembered."""
+    piped(server, "tom").finish("/register open-sesame")
+    net = wire(server)
+    net.through.clear()
+    client = terminal("tom", "127.0.0.1", str(net.port), "--room", "lobby")
+    client.see_input("")
+    client.type("open-sesame")
+    client.see_in("(waits)")
+    net.through.set()
+    client.see_in("Not taken: what you typed before this question.")
+    client.see_question("Password:")
+    client.type("open-sesame")
+    client.see_in("You are in lobby")
+    client.type("/quit")
+    client.wait()
+    said_nothing(vault, "sesame")
+    assert "sesame" not in (state_of(client.folder) / "typed").read_text()
+
+
 @pytest.mark.parametrize("keys", ["\r", "/cancel\r", "\x03"], ids=["enter", "cancel", "ctrl-c"])
 def test_a_question_can_be_given_up(server, vault, terminal, keys):
     """A question can be cancelled, also after a wrong password. Lines are then talk again."""
