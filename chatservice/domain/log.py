@@ -302,6 +302,11 @@ class Log:
         for about in changed if self._others else ():
             self._refresh(about, block.text_at(about))
 
+    def end(self, position: int) -> None:
+        """Drop the quotes of entries up to a position, which are no longer kept."""
+        for about in [it for it in self._others or () if it <= position]:
+            self._refresh(about, None)
+
     def _refresh(self, about: int, text: str | None) -> None:
         for first in tuple((self._others or {}).get(about, ())):
             self._put(first, lambda it: it.refreshed(about, text))

@@ -78,8 +78,9 @@ class Members:
             raise too_many_rooms(self._limits.kept_rooms)
 
     def check_keeps(self, user: User, room: Room) -> None:
-        """Raise `Refusal` (not-in-room) unless a user keeps a room."""
-        if not user.keeps(room):
+        """Raise `Refusal` (not-in-room) unless a user keeps a room, and may still come in."""
+        stays = user.kept is None or self.kept_by(user, {room.number: room})
+        if not (user.keeps(room) and stays):
             raise Refusal(Code.NOT_IN_ROOM, NOT_IN_ROOM, room=room.name)
 
     async def keep(self, user: User, room: Room, now: int) -> None:

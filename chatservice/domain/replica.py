@@ -66,6 +66,10 @@ class Replica:
     def ended(self, positions: Mapping[int, int]) -> None:
         """Forget the entries that are no longer kept."""
         self._cache.drop_expired(positions)
+        for number, position in positions.items():
+            log = self._users.log_by_id(number)
+            if log is not None:
+                log.end(position)
 
     def changed(self, change: Change) -> None:
         """Apply a change."""

@@ -200,11 +200,12 @@ class MemoryLogs:
                 continue
             self._blocks[at] = log, Block(new)
             theirs = blocks.positions(blocks.runs_of(block.runs, key))
+            edited = edited_by(blocks.runs_of(block.runs, key)) if erase else set[int]()
             if erase:
                 self._annotations.erased(log, gone)
             else:
                 self._annotations.reassign(log, theirs, mark)
-            self._tell_replaced(log, [block.first], theirs)
+            self._tell_replaced(log, [block.first, *edited], {*theirs, *edited})
             room = self._engine.rooms.rows.get(log)
             if erase and room is not None and room.topic in blocks.topics(block.runs, key):
                 self._engine.registry.changed(TopicChanged(log, ""))

@@ -235,6 +235,24 @@ async def test_the_edits_of_an_account_are_reassigned(engine):
     assert await engine.logs.states(lab, [1]) == {}
 
 
+@pytest_twisted.ensureDeferred
+async def test_erased_edits_of_what_was_said_under_another_name(engine, notes):
+    """The entry has its first text again, also for those who have it in memory, and no search finds
+    the other one."""
+    lab = await room(engine)
+    await append(engine, say(lab, "one", who="guest"))
+    await stored(engine, edit(lab, 1, "secret"))
+    notes.changes.clear()
+    reached = 0
+    while reached is not None:
+        reached = await engine.logs.reassign("alice", "nobody", True, reached)
+    assert [it.text for it in (await entries(engine, lab)).values()] == ["one", ""]
+    last = {it.block.first: it for it in notes.of(BlockReplaced)}
+    assert [entry.text for _, entry in last[1].block.entries()] == ["one"]
+    assert 1 in last[1].positions
+    assert await found(engine, lab, "secret") == []
+
+
 def react(log, position, word, who="alice", **args):
     """Return a draft that reacts to the entry at a position."""
     return about(log, position, word, kind=Kind.REACTION, who=who, **args)

@@ -198,6 +198,9 @@ def test_who_may_not_come_in_any_more_is_no_member(world, how):
     else:
         owner.do("access", room="den", access="invited")
         owner.do("invite", room="den", user="carol")
+    owner.say("secret", "den")
+    for command in ("unread", "read"):
+        assert bob.code(command, room="den", position=1) is Code.NOT_IN_ROOM
     assert list(unread(bob)) == ["@"]
     assert kept(world, "bob") == []
     carol = world.again("carol")

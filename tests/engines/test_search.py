@@ -560,25 +560,30 @@ async def test_nothing_of_an_edited_entry_stays_on_the_disk_once_it_is_erased(
 
 @pytest_twisted.ensureDeferred
 async def test_what_is_edited_and_let_go(store, index, clock):
-    """Its annotations go with it; an edit that stays changes nothing else."""
+    """Its reactions go with it. Edits that stay change nothing else, show no former text, and are
+    erased together."""
     log = await room(store)
     await store.append([Draft(log, Run(Kind.MESSAGE, 0, "alice", ["old word"]))], {})
     await store.append([annotate(log, 1, "+1", Kind.REACTION)], {})
     await passes(store, clock, 2000)
+    await store.append([annotate(log, 1, "former word")], {})
     await store.append([annotate(log, 1, "new word")], {})
     await passes(store, clock, 0)
     assert await store.end_some(1000, None) == {log.id: 2}
-    assert await store.states(log.id, [1]) == {}
-    assert store._db.execute("SELECT count(*) FROM annotation").fetchone() == (0,)
+    kinds = store._db.execute("SELECT kind FROM annotation ORDER BY kind").fetchall()
+    assert kinds == [("edit",), ("former",)]
     for _ in range(2):
         assert await positions(store, log, "word") == []
         index.nudge(ended=True)
         catch_up(index)
-    (block,) = await store.read(log.id, 0, 9)
-    assert [(at, it.kind, it.text) for at, it in block.entries()] == [(3, Kind.EDIT, "new word")]
-    assert await store.erase(log.id, 3)
-    (block,) = await store.read(log.id, 0, 9)
-    assert [(at, it.kind, it.text) for at, it in block.entries()] == [(3, Kind.GONE, "")]
+    stay = [it for block in await store.read(log.id, 0, 9) for it in block.entries()]
+    assert [(at, it.kind, it.text) for at, it in stay] == [
+        *((3, Kind.EDIT, "new word"), (4, Kind.EDIT, "new word"))
+    ]
+    assert await store.erase(log.id, 4)
+    stay = [it for block in await store.read(log.id, 0, 9) for it in block.entries()]
+    assert [(at, it.kind, it.text) for at, it in stay] == [(3, Kind.GONE, ""), (4, Kind.GONE, "")]
+    assert store._db.execute("SELECT count(*) FROM annotation").fetchone() == (0,)
 
 
 @pytest_twisted.ensureDeferred

@@ -123,8 +123,13 @@ class SqlAnnotations:
         self._db.execute(sql, (log, json.dumps([*positions])))
 
     def ended(self, log: int, last: int) -> None:
-        """Forget the annotations of entries up to a position."""
-        self._db.execute(f"DELETE FROM annotation WHERE {_OF_LOG} AND about <= ?", (log, last))
+        """Forget the annotations of entries up to a position. Edits that are behind it are kept, as
+        entries, and so is which of them is the newest: no former text is shown."""
+        sql = (
+            f"DELETE FROM annotation WHERE {_OF_LOG} AND about <= ?"
+            f" AND (position <= ? OR kind NOT IN ('{Kind.EDIT}', '{FORMER}'))"
+        )
+        self._db.execute(sql, (log, last, last))
 
     def reassign(self, log: int, runs: Runs, mark: str | None) -> None:
         """Give the annotations that some runs are to the user `mark`; without one, drop them."""

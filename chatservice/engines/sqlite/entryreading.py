@@ -39,9 +39,10 @@ def erased_with(db: sqlite3.Connection, log: int, position: int) -> list[int]:
     entry = dict(stored_entries(db, log, (position,))).get(position)
     if entry is None:
         return []
-    if entry.kind == Kind.EDIT and [*stored_entries(db, log, (entry.about,))]:
+    if entry.kind == Kind.EDIT:
         position = entry.about
-    return [position, *edits(db, log, position)]
+    there = [at for at, _ in stored_entries(db, log, (position,))]
+    return [*there, *edits(db, log, position)]
 
 
 def shown(db: sqlite3.Connection, log: int, stored: Sequence[Runs]) -> Sequence[Runs]:

@@ -17,6 +17,7 @@ from chatservice.domain.ports.engine_ports import Change, Follower, not_stored
 from chatservice.domain.ports.log_ports import Appended, Draft, SearchQuery, SearchResult
 from chatservice.domain.ports.room_ports import TopicChanged
 from chatservice.engines import blocks, placing
+from chatservice.engines.annotationrules import edited_by
 from chatservice.engines.registry import Registry
 from chatservice.engines.sqlite import entryreading, integrity
 from chatservice.engines.sqlite.annotationtable import SqlAnnotations, pinned, states
@@ -446,13 +447,14 @@ class LogStore:
                     continue
                 if erase:
                     topics += [(log, text) for text in blocks.topics(runs, key)]
-                self._replace(id_, log, new, gone)
-                self._renamed(log, blocks.positions(blocks.runs_with(runs, key)), gone)
                 theirs = blocks.runs_of(runs, key)
+                edited = edited_by(theirs) if erase else set[int]()  # maybe under a former name
+                self._replace(id_, log, new, {*gone, *edited})
+                self._renamed(log, blocks.positions(blocks.runs_with(runs, key)), gone)
                 self._annotations.reassign(log, theirs, None if erase else mark)
                 self._annotations.erased(log, gone)
-                positions = blocks.positions(theirs)
-                changed += self._annotations.replaced(log, (first,), positions)
+                positions = {*blocks.positions(theirs), *edited}
+                changed += self._annotations.replaced(log, (first, *edited), positions)
             sql = "UPDATE room SET topic = '' WHERE log = ? AND topic = ?"
             changed += [
                 TopicChanged(it[0], "") for it in topics if self._db.execute(sql, it).rowcount
