@@ -461,11 +461,12 @@ class Rooms:
     async def leave(self, session: Session, room: Room, keep: bool = False) -> None:
         """Leave a room, also one that the user keeps and the session is not in; a person returns to
         the lobby. The user's other sessions leave it, too. With `keep`, they stay, and so does the
-        membership.
+        membership; a token for one room does not end that either.
 
         Raises `Refusal` (not-in-room, bad-argument, not-stored).
         """
         user = session.require_user()
+        keep = keep or session.only_room is not None
         if keep or user.kept is None or not user.keeps(room):
             session.require_cursor(room)
         if session.current_room is room is self.lobby:

@@ -181,11 +181,16 @@ _QUOTED_NAME = re.compile(r' *"(.+)"(?: ([^"]*))?', re.DOTALL)
 
 
 def _may_be_left_out(arg: Arg, rest: str, may_prompt: bool) -> bool:
-    """Return whether `rest` may go without this argument. A mistyped time does not pass for the
-    reason that follows a time."""
+    """Return whether `rest` may go without this argument. A mistyped time or position does not pass
+    for the text that follows it."""
     if arg.type is ArgType.TIME:
         return not looks_like_a_time(rest)
+    if arg.type is ArgType.POSITION and _NO_POSITION.match(rest):
+        return False
     return arg.optional or (may_prompt and arg.secret is not None and not rest.partition(" ")[0])
+
+
+_NO_POSITION = re.compile(r"#[-+]?[0-9]+(?!\S)")
 
 
 def _bad_argument(command: Command, arg: Arg, word: str) -> Refusal:

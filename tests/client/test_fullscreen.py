@@ -1,6 +1,8 @@
 """The full screen: a view for each room, with its own scrollback, lists and keys."""
 
 import json
+import re
+import resource
 
 import pytest
 
@@ -577,6 +579,73 @@ def test_kept_rooms_are_there_from_the_start(server, connect, piped, terminal):
     again.until(lambda it: "lobby(" not in it.rows[-1], "what another device has read")
     phone.ask(do="away", text="lunch")
     again.until(lambda it: it.rows[-1].startswith("anna (away)"), "that another one is away")
+
+
+@pytest.mark.parametrize("size", [SIZES[0], SIZES[-1]])
+def test_coming_back_after_an_hour_of_talk_in_five_rooms(start_server, connect, terminal, size):
+    """All of them are there with what is unread. Alt+A turns to those with a mention first, and
+    Alt+U to where the unread talk begins."""
+    rooms = [f"r{n}" for n in range(1, 6)]
+    server = start_server(*(f"--room={room}" for room in rooms))
+    bob, anna = connect(server, "bob"), connect(server, "anna")
+    for room in rooms:
+        bob.send(f"/join {room}", "good morning", "/who")
+        bob.expect(f"1 in {room}: bob")
+    anna.send("/register sesame", *(f"/join {room}" for room in rooms))
+    anna.expect("* You are in r5")
+    anna.expect("bob: good morning")
+    anna.close()
+    for n, room in enumerate(rooms, 1):
+        bob.send(f"/join {room}", *(f"{room} message {k}" for k in range(10 * n)))
+        bob.send(*["look, anna"] * (room in ("r3", "r5")), "/who")
+        bob.expect(f" in {room}: bob")
+    client = terminal(
+        *("anna", "127.0.0.1", str(server.port), "--room", "lobby"),
+        size=size,
+        inline=False,
+        CHAT_PASSWORD="sesame",
+    )
+    client.see_in("You are in lobby")
+    counts = {"r1": "10", "r2": "20", "r3": "31!", "r4": "40", "r5": "51!"}
+    beside = size == SIZES[-1]  # a list of rooms is beside the talk there
+    for room, count in counts.items() if beside else [("r3", "31!")]:
+        shown = rf" {room} +{count}│" if beside else rf"{room}\({count}\)"
+        client.until(lambda it, shown=shown: re.search(shown, "\n".join(it.rows)), shown)
+    for room in ("r3", "r5", "r1"):
+        client.press("\x1ba")  # Alt+A
+        client.until(lambda it, room=room: it.rows[0].startswith(f" {room}"), room)
+        client.press("\x1bu")  # Alt+U
+        client.until(shows(f"bob: {room} message 0", f"bob: {room} message 1"), "the first unread")
+        rows = talk(client)
+        assert rows[rows.index(f"bob: {room} message 0") - 1].startswith("-- unread")
+
+
+@pytest.mark.long
+def test_a_day_of_talk(server, connect, arrive):
+    """100,000 messages pass: the last one is shown, and the client takes no more memory than for a
+    fifth of them. One scrolls back to the first one, and that takes no more either."""
+    client = arrive()
+    bob = speaker(connect, server, "lab")
+
+    def memory():
+        with open(f"/proc/{client.process.pid}/statm") as found:
+            return int(found.read().split()[1]) * resource.getpagesize() / 1e6
+
+    def say(first, behind):
+        for at in range(first, behind, 1000):
+            bob.send(*(f"message {n}" for n in range(at, at + 1000)))
+            client.until(shows(f"bob: message {at + 999}"), "the last message")
+
+    say(0, 20_000)
+    before = memory()
+    say(20_000, 100_000)
+    assert memory() < before + 10
+    first = shows("bob: message 0", "bob: message 1")
+    while not first(client):
+        top = talk(client)[1]
+        client.press("\x1b[H")  # Home
+        client.until(lambda it, top=top: talk(it)[1] != top or first(it), "older talk")
+    assert memory() < before + 10
 
 
 def test_private_talk_has_a_view_of_its_own(server, connect, piped, terminal):

@@ -176,6 +176,8 @@ def test_typed_nonsense(people):
     eve.expect("alice: one")
     for typed, start in (
         ("/reply 1 x", "! #ABOUT must be a position"),
+        ("/edit #-1 x", "! [#POSITION] must be a position"),
+        (f"/edit #{10**20} x", "! [#POSITION] must be a position"),
         ("/reply #1", "! TEXT is missing"),
         ("/reply #99 x", "! There is no entry #99"),
         ("/edit", "! TEXT is missing"),

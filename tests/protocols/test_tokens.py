@@ -142,6 +142,22 @@ def test_people(house, connect):
     assert nothing_happened(victim)
 
 
+def test_a_token_for_one_room_does_not_end_the_membership(house, connect):
+    """Its program leaves alone: the user keeps the room, and their own program stays in it."""
+    server, token, _victim = house
+    bot, own = connect(server), connect(server)
+    ok(bot, do="hello", name="alice", password=token)
+    ok(bot, do="join", room="vault")
+    ok(own, do="hello", name="alice", password="pass-word")
+    ok(own, do="join", room="vault")
+    ok(bot, do="leave", room="vault")
+    ok(own, do="say", room="vault", text="still here")
+    own.ask(do="unread", id="kept")
+    while (found := own.event()).get("id") != "kept":
+        pass
+    assert "vault" in [it["room"] for it in found["rooms"]]
+
+
 BY_PASSWORD = {
     "password": {"old": "pass-word", "new": "x"},
     "token": {"label": "more"},
