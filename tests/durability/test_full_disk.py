@@ -77,7 +77,7 @@ def test_whatever_is_to_be_kept_is_refused(server, connect, largest):
         assert answer(alice, "files")["files"] == []
         alice.ask(do="rooms", id="rooms")
         rooms = answer(alice, "rooms")["rooms"]
-        assert [(room["room"], room["topic"]) for room in rooms] == [("lobby", ""), ("lab", "")]
+        assert [(room["room"], room["topic"]) for room in rooms] == [("lab", ""), ("lobby", "")]
     for wish in wishes:
         alice.ask(**wish, id="wish")
         assert answer(alice, "wish")["event"] == "ok"
