@@ -58,13 +58,17 @@ def test_talk_on_a_full_disk(server, connect):
 
 @pytest.mark.parametrize("largest", [0, 1000], ids=["for nothing", "for a small file"])
 def test_whatever_is_to_be_kept_is_refused(server, connect, largest):
-    """A topic, a room, an account, a private message, a file: each is `not-stored`, and is as it
-    was; the same wish is granted when there is room."""
+    """A topic, a room, an account, a private message, an edit, a reaction, a reply, a file: each is
+    `not-stored`, and is as it was; the same wish is granted when there is room."""
     alice, bob = joined(connect(server), "alice"), joined(connect(server), "bob")
+    assert say(alice, "old")["seq"] == 1
     wishes = [
         {"do": "topic", "room": "lab", "text": "all about it"},
         {"do": "create", "room": "den"},
         {"do": "msg", "to": "bob", "text": "psst"},
+        {"do": "edit", "room": "lab", "position": 1, "text": "new"},
+        {"do": "react", "room": "lab", "position": 1, "word": "+1"},
+        {"do": "say", "room": "lab", "about": 1, "text": "indeed"},
         {"do": "register", "password": "open sesame"},
     ]
     with full_disk(server, largest):
