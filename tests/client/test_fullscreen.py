@@ -3,6 +3,7 @@
 import json
 import re
 import resource
+from functools import partial
 
 import pytest
 
@@ -520,19 +521,12 @@ def test_edits_and_reactions_change_their_row(server, connect, arrive):
     assert not any(row.startswith("> /") for row in talk(client))
 
 
-def test_kept_rooms_are_there_from_the_start(server, connect, piped, terminal):
+def test_kept_rooms_are_there_from_the_start(server, connect, piped, arrive):
     """A registered user's rooms are joined by themselves, with what is unread in them."""
     piped(server, "anna").finish("/register sesame")
     bob = speaker(connect, server, "lab")
 
-    def come(**how):
-        client = terminal(
-            *("anna", "127.0.0.1", str(server.port), "--room", "lobby"),
-            **{"inline": False, "CHAT_PASSWORD": "sesame", **how},
-        )
-        client.see_in("You are in lobby")
-        return client
-
+    come = partial(arrive, "lobby", CHAT_PASSWORD="sesame")
     client = come()
     client.type("/join lab")
     client.see_in("You are in lab")
@@ -648,7 +642,7 @@ def test_a_day_of_talk(server, connect, arrive):
     assert memory() < before + 10
 
 
-def test_private_talk_has_a_view_of_its_own(server, connect, piped, terminal):
+def test_private_talk_has_a_view_of_its_own(server, connect, piped, arrive):
     """A private message waits in a view for its sender, and what one types there is for them
     alone. Its half-typed line and its older talk are there again, also in the next run."""
     piped(server, "anna").finish("/register sesame")
@@ -656,14 +650,7 @@ def test_private_talk_has_a_view_of_its_own(server, connect, piped, terminal):
     bob.send(*(f"@anna message {n}" for n in range(200)), "/who")
     bob.expect("lab: bob")
 
-    def come(**how):
-        client = terminal(
-            *("anna", "127.0.0.1", str(server.port), "--room", "lab"),
-            **{"inline": False, "CHAT_PASSWORD": "sesame", "size": (24, 40), **how},
-        )
-        client.see_in("You are in lab")
-        return client
-
+    come = partial(arrive, "lab", size=(24, 40), CHAT_PASSWORD="sesame")
     client = come()
     client.see_in("@bob(200!)")
     assert not any("bob: message" in row for row in client.rows)
