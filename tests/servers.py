@@ -149,7 +149,11 @@ def _launch(
 
 
 class RawClient:
-    """A bare TCP connection: what `nc` is."""
+    """A bare TCP connection: what `nc` is.
+
+    The server greets a connection that is silent for a while with a line of text. A test that plays
+    a program therefore connects it just before its first request, and waits for nothing in between.
+    """
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)

@@ -22,9 +22,10 @@ SHORT = [
 @pytest.fixture(scope="module")
 def shared(house):
     """Return the names under which files could be shared, and what a person read of it."""
-    reader, program = RawClient(house.port), RawClient(house.port)
+    reader = RawClient(house.port)
     reader.send("reader", "/who")
     reader.expect("* 1 in lobby")
+    program = RawClient(house.port)
     program.ask(do="hello", name="giver")
     program.ask(do="join", room="lobby")
     for _ in range(2):
@@ -102,10 +103,11 @@ def test_what_an_operator_drops_in(server):
         if 0 < len(name) < 256 and b"/" not in name and b"\0" not in name and name.strip(b"."):
             (server.files / name.decode(errors="surrogateescape")).write_bytes(b"x")
             dropped.add(name.decode(errors="surrogateescape"))
-    person, program = RawClient(server.port), RawClient(server.port)
+    person = RawClient(server.port)
     person.send("reader", "/files")
     person.end()
     lines = check_text(person.rest())
+    program = RawClient(server.port)
     program.ask(do="hello", name="bot")
     program.ask(do="files", room="lobby")
     program.end()

@@ -63,15 +63,11 @@ def test_orders(house: WatchedServer, text: str) -> None:
     """Nothing that steers a terminal reaches the operator, the people and programs in the room, the
     record, or the rules. The log is looked at in the end."""
     room = fresh()
-    admin, typing, program, person = (
-        RawAdminClient(house),
-        RawAdminClient(house),
-        RawClient(house.port),
-        RawClient(house.port),
-    )
+    admin, typing = RawAdminClient(house), RawAdminClient(house)
     admin.ask(do="create", room=room, id="made")
     while admin.event().get("id") != "made":
         pass
+    program, person = RawClient(house.port), RawClient(house.port)
     program.ask(do="hello", name=fresh())
     program.ask(do="join", room=room)
     person.send(fresh(), f"/join {room}", "/who")

@@ -19,9 +19,10 @@ class Street:
 
     def __init__(self, server: WatchedServer) -> None:
         self.server = server
-        self.anna, self.bot = RawClient(server.port), RawClient(server.port)
+        self.anna = RawClient(server.port)
         self.anna.send("anna", "/who")
         self.anna.expect("* 1 in lobby")
+        self.bot = RawClient(server.port)
         self.bot.ask(do="hello", name="bot")
         self.bot.ask(do="join", room="lobby")
         self.anna.expect("bot came in")

@@ -260,10 +260,11 @@ def test_every_text_as_a_name(house):
     """As the first line, and with `hello`: a client that comes in has a proper name, and nothing
     else."""
     for text in ALL.values():
-        person, program = RawClient(house.port), RawClient(house.port)
+        person = RawClient(house.port)
         person.send_raw(sent(text))
         person.end()
         (check_json if text.lstrip().startswith("{") else check_text)(person.rest())
+        program = RawClient(house.port)
         program.send_raw(sent(json.dumps({"do": "hello", "name": text})))
         program.end()
         for it in check_json(program.rest()):
@@ -352,11 +353,12 @@ def test_reasons_for_being_away(house):
 def replays(server: WatchedServer) -> tuple[list[str], list[str], list[dict], list[dict]]:
     """Return what there is to read of before: by a person, in the history and by searching, and by
     a program, in the history and by joining behind the beginning."""
-    person, program = RawClient(server.port), RawClient(server.port)
+    person = RawClient(server.port)
     person.send("reader", "/join lab", "/history 1000", "/who", "/search needle*")
     person.end()
     lines = check_text(person.rest())
     between = lines.index("* 1 in lab: reader")
+    program = RawClient(server.port)
     program.ask(do="hello", name="bot")
     program.ask(do="history", room="lab", limit=1000)
     program.ask(do="join", room="lab", after=0)
