@@ -92,6 +92,7 @@ class FullScreen(TerminalScreen):
         self._typing: Typists | None = None
         self._read: dict[str, int] = {}
         self._codes = StyleCodes(self._theme, self._depth)
+        self._parts = self._panes()
         self._links = links.knows_osc()
         self._painter = PanePainter(
             *(self._output, self._app, self._compose, self._wants_mouse),
@@ -260,14 +261,14 @@ class FullScreen(TerminalScreen):
         return parts
 
     def _talk_columns(self) -> int:
-        return self._panes().talk
+        return self._parts.talk
 
     def _compose(self, height: int) -> Sequence[ScreenRow]:
         """Return the rows above the line of input."""
         self._turn()
+        parts = self._parts = self._panes()
         if self._alone:
             return [((0, it),) for it in self._alone[:height]]
-        parts = self._panes()
         title = parts.title and height > 1
         talk = [(parts.rooms, self._painted(row)) for row in self._pane.rows(height - title)]
         self._note_read()

@@ -83,6 +83,8 @@ class PanePainter:
         self._input_height = 0
         self._raw: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.TimerHandle | None = None
+        self._made: tuple[int, Sequence[ScreenRow]] | None = None
         self._last = 0.0
         app.before_render += lambda _: self._before_render()
         app.max_render_postpone_time = 0  # else a key waits until nothing comes for a moment
@@ -92,20 +94,38 @@ class PanePainter:
         if self._timer is None:
             loop = asyncio.get_event_loop()
             wait = self._last + FRAME_SECONDS - loop.time()
-            self._timer = loop.call_later(max(wait, 0), self.draw)
+            self._timer = loop.call_later(max(wait, 0), self._make)
 
     def send(self, sequence: str) -> None:
         """Send an escape sequence with the next frame: a bell, a notification, a copy."""
         self._raw.append(sequence)
         self.draw_soon()
 
-    def draw(self) -> None:
-        """Draw a frame now."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        app = self._app
-        if not app.is_running or app.is_done or app._running_in_terminal:
+    def _make(self) -> None:
+        """Make the rows of a frame, and let it be written in the next turn of the loop.
+
+        A frame takes 5 to 10 ms on 50 rows (`benchmarks/typing.py`). In two turns, a key waits for
+        half of it at most.
+        """
+        self._timer, loop = None, asyncio.get_event_loop()
+        self._last = loop.time()
+        if self._can_draw():
+            size, height = self._measured()
+            with set_app(self._app):
+                self._made = size.rows - height, self._rows(size.rows - height)
+        if self._writing is None:
+            self._writing = loop.call_later(0, self._write)
+
+    def _can_draw(self) -> bool:
+        return self._app.is_running and not (self._app.is_done or self._app._running_in_terminal)
+
+    def _write(self) -> None:
+        """Write the frame that is made."""
+        if self._app.invalidated:  # a key has come
+            self._writing = asyncio.get_event_loop().call_later(0, self._write)
+            return
+        self._writing, app = None, self._app
+        if not self._can_draw():
             return
         self._output.held = True
         try:
@@ -119,7 +139,6 @@ class PanePainter:
             self._output.flush()
         except OSError:
             self._failed()
-        self._last = asyncio.get_event_loop().time()
 
     def repaint(self) -> None:
         """Draw everything again, soon."""
@@ -200,7 +219,8 @@ class PanePainter:
     def _changed(self, height: int) -> str:
         """Return the sequences that write the changed ones of the first rows."""
         parts = []
-        rows = self._rows(height)
+        made, self._made = self._made, None
+        rows = made[1] if made is not None and made[0] == height else self._rows(height)
         for y in range(height):
             row = rows[y] if y < len(rows) else ()
             if row == self._shown[y]:

@@ -5,6 +5,7 @@ import os
 import zlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -396,14 +397,18 @@ class RowRenderer:
 
     def _clock_text(self, time: float) -> str:
         """Return a time as it stands before a line."""
-        form = _TIMES[self.time_format]
-        return f"{datetime.fromtimestamp(time):{form}} " if form else ""
+        return _clock_text(int(time), _TIMES[self.time_format])
 
     def _indent(self) -> int:
         return len(self._clock_text(0)) if self._columns() >= _NARROW else 2
 
     def _wrapped(self, line: Fragments) -> Fragments:
         return wrapped(_clean(line), self._columns(), self._indent(), self._isolate)
+
+
+@lru_cache(maxsize=1024)
+def _clock_text(seconds: int, form: str) -> str:
+    return f"{datetime.fromtimestamp(seconds):{form}} " if form else ""
 
 
 def _in_columns(words: list[str], columns: int, gap: int) -> list[list[str]]:

@@ -1,6 +1,7 @@
 """The pane of the talk: the rows of a view, at the width that they have now."""
 
 import time
+from functools import lru_cache
 
 from chatservice.client.clientstate import Incoming
 from chatservice.client.folding import Folded
@@ -118,5 +119,10 @@ class TalkPane:
 
 
 def _day(moment: float) -> tuple[int, int]:
-    local = time.localtime(moment)
+    return _day_of_minute(int(moment // 60))
+
+
+@lru_cache(maxsize=1024)
+def _day_of_minute(minute: int) -> tuple[int, int]:
+    local = time.localtime(minute * 60)
     return local.tm_year, local.tm_yday
