@@ -4,5 +4,6 @@
   `help`: the texts of `/help`.
 * `textparser`, `textformat`, `prompts`: the text format, for people.
 * `jsonlines`: the JSON format, on the server; `jsonclient`: the same on the client.
+* `websocket`: frames of a WebSocket, and its handshake.
 * `telnet`: lines without telnet's negotiation; `durations`: lengths of time, as they are typed.
 """
