@@ -9,13 +9,17 @@ import pytest
 
 import chatservice
 from chatservice.errors import Code, Message, Refusal
-from chatservice.grammar import jsonlines, textformat
+from chatservice.grammar import jsonlines, textformat, webanswers, webtext
 from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import Format
 
 PACKAGE = Path(chatservice.__file__).parent
-OF_TEXT = ("text*.py", "prompt*.py", "help.py")
-OF_JSON = ("json*.py",)
+OWN = {
+    "text": ("text*.py", "prompt*.py", "help.py"),
+    "json": ("json*.py",),
+    "web": ("web*.py", "openapi.py"),
+}
+"""The modules of one format alone."""
 MODULES = sorted(
     path
     for folder in ("domain", "engines", "grammar", "net", "protocols")
@@ -24,11 +28,16 @@ MODULES = sorted(
 SHARED = [path for path in MODULES if not {"grammar", "protocols"} & set(path.parts)]
 """The modules whose sentences every format words."""
 
-FORMATS = {"text": ("/{}", textformat.SENTENCES), "json": ('"{}"', jsonlines.SENTENCES)}
+FORMATS = {
+    "text": ("/{}", textformat.SENTENCES),
+    "json": ('"{}"', jsonlines.SENTENCES),
+    "web": ('"{}"', webtext.SENTENCES),
+}
 COMMAND = f"(?:{'|'.join(COMMANDS)})"
 OTHERS = {
     "text": re.compile(rf'"{COMMAND}[ "]|"do":'),
     "json": re.compile(rf"(?<![\w/.])/{COMMAND}\b"),
+    "web": re.compile(rf'(?<![\w/.])/{COMMAND}\b|"do":'),
 }
 """Marks that only another format's sentences have."""
 
@@ -63,7 +72,8 @@ def values(template):
 
 
 def test_each_format_words_a_message():
-    """People read slash commands; programs read commands in quotation marks, and a list of them."""
+    """People read slash commands; programs and curl read commands in quotation marks, and programs
+    a list of them."""
     refusal = Refusal(Code.NO_SUCH_ROOM, "There is no {room}; `join {room}`.", room="lab {x}`a`")
     assert refusal.params == {"room": "lab {x}`a`"}
     assert textformat.refusal(refusal) == b"! There is no lab {x}`a`; /join lab {x}`a`.\n"
@@ -72,6 +82,9 @@ def test_each_format_words_a_message():
         b'"message":"There is no lab {x}`a`; \\"join lab {x}`a`\\".",'
         b'"commands":["join lab {x}`a`"]}\n'
     )
+    problem = webanswers.problem(refusal)
+    assert problem.body("text/plain") == b'There is no lab {x}`a`; "join lab {x}`a`".\n'
+    assert problem.fields["commands"] == ["join lab {x}`a`"]
 
 
 @by_module(MODULES)
@@ -100,7 +113,8 @@ def test_shared_modules_name_no_command_of_one_format(path):
 @by_module(MODULES)
 def test_no_format_names_commands_of_another(path, format_):
     """Each template, worded by each format that shows it, has commands of that format only."""
-    if any(map(path.match, OF_JSON if format_ == "text" else OF_TEXT)):
+    others = [module for name, modules in OWN.items() if name != format_ for module in modules]
+    if any(map(path.match, others)):
         return
     for _, template in calls(path):
         if isinstance(template, ast.Constant):

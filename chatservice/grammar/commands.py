@@ -1,6 +1,7 @@
-"""The table of commands. Both formats, dispatch, `/help`, clients and docs/protocol.md use it."""
+"""The table of commands. All formats, dispatch, `/help`, clients and docs/protocol.md use it."""
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -38,3 +39,12 @@ def closest_command(name: str, format_: Format, may: MayUse) -> str | None:
     known = [row.name for row in _ROWS if row.formats & format_]
     near = difflib.get_close_matches(name.casefold()[:32], known, n=len(known), cutoff=0.6)
     return next((it for it in near if may(COMMANDS[it])), None)
+
+
+def without_slashes(help_: str) -> str:
+    """Return a description with its commands in quotation marks, for formats without slash
+    commands: `its position, as "history" shows it`."""
+    return _SLASHED.sub(r'"\1"', help_.replace("/help /", "/help "))
+
+
+_SLASHED = re.compile(rf"(?<![\w/.])/((?:help )?(?:{'|'.join(COMMANDS)}))\b")

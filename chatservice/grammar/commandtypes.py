@@ -127,6 +127,11 @@ class Arg:
         """True for a password, which must not be shown or kept."""
         return self.secret is not None or self.name == "password"
 
+    @property
+    def is_secret(self) -> bool:
+        """True for a password, or a token that takes over a session."""
+        return self.private or self.name == "token"
+
     def is_optional(self, format_: Format) -> bool:
         """Return whether it may be left out in a format."""
         if format_ is Format.JSON and self.json_optional is not None:

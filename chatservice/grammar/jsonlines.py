@@ -11,7 +11,12 @@ from typing import Any
 from chatservice import events, replies
 from chatservice.entries import Entry, EntryState, Kind, Run
 from chatservice.errors import NAME_NEEDED, Code, Message, Refusal, Sentences
-from chatservice.grammar.commands import COMMANDS, MayUse, closest_command
+from chatservice.grammar.commands import (
+    COMMANDS,
+    MayUse,
+    closest_command,
+    without_slashes,
+)
 from chatservice.grammar.commandtypes import Arg, ArgType, Command, Format, Request
 from chatservice.names import one_line
 
@@ -115,7 +120,7 @@ def _arguments(
                     '"{command}" needs "{arg}": {help}.',
                     command=command.name,
                     arg=arg.name,
-                    help=arg.help,
+                    help=without_slashes(arg.help),
                 )
             continue
         _check(command, arg, value)
@@ -238,11 +243,16 @@ def event(it: events.Event) -> bytes:
 def reply(it: replies.Reply, id_: Any) -> bytes:
     """Return an answer as a line."""
     head: replies.Fields = {"event": "ok"} if id_ is None else {"event": "ok", "id": id_}
-    if isinstance(it, replies.History):
-        rows = [entry_fields(*row, log) for row, log in zip(it.entries, it.logs, strict=True)]
-        more = {"pending": it.pending} if isinstance(it, replies.SearchMatches) else {}
-        return line({**head, "room": it.room, "entries": rows, "more": it.more, **more})
-    return line({**head, **_fields(it)})
+    return line({**head, **reply_fields(it)})
+
+
+def reply_fields(it: replies.Reply) -> replies.Fields:
+    """Return the fields of an answer."""
+    if not isinstance(it, replies.History):
+        return _fields(it)
+    rows = [entry_fields(*row, log) for row, log in zip(it.entries, it.logs, strict=True)]
+    more = {"pending": it.pending} if isinstance(it, replies.SearchMatches) else {}
+    return {"room": it.room, "entries": rows, "more": it.more, **more}
 
 
 def stored(position: int, id_: str | int | None) -> bytes:

@@ -49,12 +49,20 @@ def run(first: int, it: Run, log: str) -> bytes:
 
 def replayed(first: int, it: Run, log: str) -> bytes:
     """Encode a run of past entries: each line begins with its time and position."""
-    return _lines(line for pair in it.entries(first) for line in _replayed(*pair, log))
+    return _lines(line for pair in it.entries(first) for line in replayed_entry(*pair, log))
 
 
-def _replayed(position: int, it: Entry, log: str, room: str = "") -> list[str]:
+Fetch = Callable[[str, str], str]
+"""Tells how to get a file, by the log of its entry and its name."""
+
+
+def replayed_entry(
+    position: int, it: Entry, log: str, room: str = "", fetch: Fetch | None = None
+) -> list[str]:
+    """Return the lines of a past entry. With a `room`, it is among those of other rooms. `fetch`
+    tells how to get a file, where that is not `/get`."""
     stamped = stamp(it.time, position, room)
-    lines = _said(it, log) if it.kind in _TALK else _news(it.as_run(), log)
+    lines = _said(it, log) if it.kind in _TALK else _news(it.as_run(), log, fetch)
     if told := state_text(it):
         lines.append(f"* {told}")
     return [stamped + line for line in lines]
@@ -133,15 +141,19 @@ def _lines(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _news(it: Run, log: str) -> list[str]:
+def _typed_get(log: str, name: str) -> str:
+    return f"/get {quoted_name(('@/' if log == '@' else '') + name)}"
+
+
+def _news(it: Run, log: str, fetch: Fetch | None = None) -> list[str]:
     """Return the lines of an entry that is no talk."""
     if it.file is not None:
-        did, prefix = ("sent you", "@/") if log == "@" else ("shared", "")
+        did = "sent you" if log == "@" else "shared"
         version = f", version #{it.file.version}" if it.file.version > 1 else ""
         file = f"{it.file.name} ({size(it.file.size)}{version})"
         if it.kind == Kind.SENT_FILE:  # the sender has no copy of the file to get
             return [f"* {it.who} sent {it.to} {file}"]
-        return [f"* {it.who} {did} {file}: /get {quoted_name(prefix + it.file.name)}"]
+        return [f"* {it.who} {did} {file}: {(fetch or _typed_get)(log, it.file.name)}"]
     if it.kind in _ANNOTATED:
         of = f'#{it.about} "{it.quote.text}"' if it.quote is not None else f"#{it.about}"
         return [_ANNOTATED[it.kind].format(it.who, text, of) for text in it.texts]
@@ -449,7 +461,7 @@ def _history(it: replies.History) -> list[str]:
 def _entries(it: replies.History) -> list[str]:
     rows = zip(it.entries, it.logs, strict=True)
     named = it.room == ALL_ROOMS
-    return [line for row, log in rows for line in _replayed(*row, log, log if named else "")]
+    return [line for row, log in rows for line in replayed_entry(*row, log, log if named else "")]
 
 
 MORE_HISTORY = (

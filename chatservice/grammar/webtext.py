@@ -1,0 +1,112 @@
+"""Answers of the HTTP API as plain text: the lines of the text format, for a terminal with curl.
+
+The files are told with their paths, for curl, where the text format tells of `/get`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from chatservice import events, replies
+from chatservice.entries import FileMark, Run
+from chatservice.errors import NAME_NEEDED, Message, Sentences
+from chatservice.grammar import textformat
+from chatservice.grammar.commandtypes import ALL_ROOMS
+from chatservice.grammar.webroutes import file_path
+from chatservice.names import one_line
+
+SENTENCES: Sentences = {
+    NAME_NEEDED: "Say who you are first: send a name and a password (Basic), or a token (Bearer)."
+}
+"""The sentences that the HTTP API has of its own. They name no commands in backquotes."""
+
+
+def sentence(text: str) -> str:
+    """Return a sentence in one line, with its commands in quotation marks. Text of the user's in it
+    is made safe here."""
+    return one_line(text.worded('"{}"', SENTENCES) if isinstance(text, Message) else text)
+
+
+def run(first: int, it: Run, log: str) -> bytes:
+    """Encode a run of entries, with times and positions. `log` is the room's name, or `@`."""
+    rows = (_entry(position, entry, log) for position, entry in it.entries(first))
+    return _encoded([line for lines in rows for line in lines])
+
+
+def event(it: events.Event) -> bytes:
+    """Encode an event."""
+    if isinstance(it, events.Notice):
+        return _encoded([f"* {sentence(it.text)}"])
+    return textformat.event(it)
+
+
+def reply(it: replies.Reply) -> bytes:
+    """Encode a reply of a type in `REPLIES`."""
+    return _encoded(REPLIES[type(it)](it))
+
+
+def shared(mark: FileMark, room: str) -> bytes:
+    """Encode the answer to an upload into a room, or to one user: `room` is empty then."""
+    version = f", version #{mark.version}" if mark.version > 1 else ""
+    where = f": {file_path(room, mark.name)}" if room else ""
+    return _encoded([f"* {mark.name} ({textformat.size(mark.size)}{version}) is shared{where}"])
+
+
+def _encoded(lines: list[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _entry(position: int, it: Any, log: str, room: str = "") -> list[str]:
+    return textformat.replayed_entry(position, it, log, room, file_path)
+
+
+def _entries(it: replies.History) -> list[str]:
+    named = it.room == ALL_ROOMS
+    rows = zip(it.entries, it.logs, strict=True)
+    return [line for row, log in rows for line in _entry(*row, log, log if named else "")]
+
+
+def _history(it: replies.History) -> list[str]:
+    return (_entries(it) or [f"* Nothing there in {it.room}"]) + [_MORE] * it.more
+
+
+_MORE = "* The rest is too long for one answer; ?after=POSITION shows what follows a position."
+
+
+def _matches(it: replies.SearchMatches) -> list[str]:
+    lines = _entries(it) or ["* Nothing has all these words"]
+    return lines + [textformat.INDEX_PENDING] * it.pending
+
+
+def _files(it: replies.FileList) -> list[str]:
+    lines = _of_text(replace(it, files=(), more=0))
+    for file in it.files:
+        giver = f", from {file.who}" if file.who else ""
+        path = file_path(it.room, file.name)
+        lines.append(f"* {file.name} ({textformat.size(file.size)}{giver}): {path}")
+    return lines + [f"* and {it.more} more: ?after=NAME shows those behind a name"] * (it.more > 0)
+
+
+def _of_text(it: replies.Reply) -> list[str]:
+    """Return the lines of a reply that the text format shows without slash commands."""
+    return textformat.reply(it).decode().removesuffix("\n").split("\n")
+
+
+REPLIES: Mapping[type, Callable[[Any], list[str]]] = {
+    replies.History: _history,
+    replies.PinList: _history,
+    replies.EditList: _history,
+    replies.SearchMatches: _matches,
+    replies.FileList: _files,
+    replies.Done: lambda it: [f"* {sentence(it.text)}"] if it.text else [],
+    replies.Stored: lambda it: [f"#{it.seq}"],
+    **dict.fromkeys((replies.Annotated, replies.Erased), lambda it: [f"* {sentence(it.text)}"]),
+    **dict.fromkeys(
+        (
+            *(replies.PrivateSent, replies.MemberList, replies.UnreadList, replies.Topic),
+            *(replies.RoomRules, replies.ModerationLog, replies.ServerStatus),
+        ),
+        _of_text,
+    ),
+}
+"""The types of replies that have a form in plain text, and its lines."""
