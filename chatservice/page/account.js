@@ -1,0 +1,154 @@
+// One's account and settings.
+
+import {el} from './dom.js';
+import {applyTheme} from './theme.js';
+import {forGood, preferences} from './keep.js';
+import {ask, choice, copy, dialog, field} from './overlay.js';
+import {Notifier} from './notifier.js';
+import {sentence} from './commands.js';
+
+export const accountActions = {
+  account() {
+    const {me, registered} = this.state;
+    const button = (text, act, danger) => el(danger ? 'button.plain.danger' : 'button.plain', {type: 'button', onclick: () => {
+      close();
+      act();
+    }}, text);
+    const common = [button('Take another name…', () => this.rename()), button('Away…', () => this.goAway())];
+    const account = registered ? [button('Change the password…', () => this.changePassword()),
+      button('Tokens for programs…', () => this.showTokens())]
+      : [button('Register this name…', () => this.register())];
+    const close = dialog(me, el('.stack', {}, el('p', {}, registered
+      ? 'This name is yours, and your rooms are kept.'
+      : 'You are a guest: the name is yours while you are here. Register it to keep it, and your rooms.'),
+    account, common, button('Log out', () => this.session.leaveForGood(), true)));
+  },
+
+  register() {
+    ask('Register this name', [
+      field('Password', 'password', {type: 'password', required: true, autocomplete: 'new-password'}),
+      field('Invitation code', 'code', {autocomplete: 'off'}, 'If the server asks for one')], 'Register',
+    async ({password, code}) => {
+      await this.session.request('register', {password, code: code || undefined});
+      this.state.registered = true;
+      this.session.who.password = password;
+      this.bell.ring('rooms');
+      this.tell('The name is yours now.');
+    });
+  },
+
+  changePassword() {
+    ask('Change the password', [
+      field('Current password', 'old', {type: 'password', required: true, autocomplete: 'current-password'}),
+      field('New password', 'next', {type: 'password', required: true, autocomplete: 'new-password'})], 'Change it',
+    async ({old, next}) => {
+      await this.prove(old);
+      await this.session.request('password', {old, new: next});
+      if (!forGood.get('login')) this.session.who.password = next;
+      this.tell('The password is changed.');
+    });
+  },
+
+  rename() {
+    ask('Take another name', [field('Name', 'name', {required: true, maxlength: 32, value: this.state.me, dir: 'auto'})],
+      'Take it', async ({name}) => {
+        const answer = await this.session.request('nick', {name});
+        this.state.me = answer.name;
+        this.state.registered = answer.registered;
+        this.bell.ring('all');
+      });
+  },
+
+  goAway() {
+    ask('Away', [field('Reason', 'text', {dir: 'auto'}, 'Empty: you are back')], 'Save', ({text}) =>
+      this.session.request('away', {text: text || undefined}));
+  },
+
+  // A token changes no passwords and makes no tokens, so a page that came in with one logs in with
+  // the password first.
+  prove(password) {
+    return this.session.request('login', {name: this.state.me, password});
+  },
+
+  async showTokens() {
+    const answer = await this.attempt('tokens', {});
+    if (!answer) return;
+    const row = ({label, room, time}) => el('li', {}, el('span', {dir: 'auto'}, label, el('small', {},
+      ` ${room ? `for ${room}, ` : ''}since ${new Date(time).toLocaleDateString()}`)),
+    el('button.link', {type: 'button', onclick: () => {
+      close();
+      this.revoke(label);
+    }}, 'Revoke'));
+    const close = dialog('Tokens for programs', el('.stack', {}, el('p', {}, 'A program logs in with a token in place of your '
+      + 'password. A browser that stays logged in has one, too.'), el('ul.tokens', {}, answer.tokens.map(row)),
+    el('button.primary', {type: 'button', onclick: () => {
+      close();
+      this.makeToken();
+    }}, 'New token')));
+  },
+
+  makeToken() {
+    ask('A new token', [field('Label', 'label', {required: true, maxlength: 32}), field('Only for the room', 'room', {},
+      'Empty: for everything'), field('Your password', 'password', {type: 'password', required: true})], 'Make it',
+    async ({label, room, password}) => {
+      await this.prove(password);
+      const {token} = await this.session.request('token', {label, room: room || undefined});
+      dialog('Your token', el('.stack', {}, el('p', {}, 'It is shown only this once.'), el('code.secret-code', {}, token),
+        el('button.primary', {type: 'button', onclick: () => copy(token)}, 'Copy')));
+    });
+  },
+
+  revoke(label) {
+    ask(`Revoke ${label}?`, [field('Your password', 'password', {type: 'password', required: true})], 'Revoke',
+      async ({password}) => {
+        await this.prove(password);
+        await this.session.request('revoke', {label});
+      }, {danger: true, text: 'Programs and browsers that use it are logged out.'});
+  },
+
+  settings() {
+    const {all} = preferences;
+    const theme = choice('Colours', 'theme', [['auto', 'as the system'], ['light', 'light'], ['dark', 'dark']], all.theme);
+    theme.querySelector('select').addEventListener('change', ({target}) => {
+      preferences.set('theme', target.value);
+      applyTheme();
+    });
+    dialog('Settings', el('.stack', {}, theme, this.typingSetting(), this.notifySetting(), keys()));
+  },
+
+  typingSetting() {
+    return check('Show who is typing, and that I am', preferences.all.typing, (on) => {
+      preferences.set('typing', on);
+      this.session.request('typing', {show: on}).catch((error) => this.tell(sentence(error)));
+    });
+  },
+
+  notifySetting() {
+    const possible = Notifier.possible();
+    const box = check('Notify me of mentions and private talk', preferences.all.notify && possible, async (on, input) => {
+      const allowed = on && await Notifier.permit();
+      preferences.set('notify', allowed);
+      input.checked = allowed;
+      if (on && !allowed) this.tell('The browser does not allow it.');
+    });
+    box.querySelector('input').disabled = !possible;
+    return possible ? box : [box, el('p.hint', {}, 'Browsers allow notifications on https only.')];
+  },
+};
+
+const KEYS = [['Ctrl+K', 'find a room'], ['Alt+1 … Alt+9', 'one of the first nine rooms'],
+  ['Alt+Up, Alt+Down', 'the previous, the next room'], ['Alt+A', 'the next room with something unread'],
+  ['Alt+U', 'where the unread begins'], ['Alt+L', 'who is here'], ['Alt+S', 'select a message'],
+  ['Up on an empty line', 'edit what you said last'],
+  ['r, e, +, c, p, x, g, o', 'on a selected message: reply, edit, react, copy, pin, erase, what it replies to, open'],
+  ['Tab', 'completes names, commands and emoji'], ['Shift+Enter', 'another line']];
+
+function keys() {
+  return el('details', {}, el('summary', {}, 'Keys'), el('dl.keys', {}, KEYS.map(([key, does]) =>
+    [el('dt', {}, el('kbd', {}, key)), el('dd', {}, does)])));
+}
+
+function check(text, on, act) {
+  const input = el('input', {type: 'checkbox', checked: on, onchange: () => act(input.checked, input)});
+  return el('label.check', {}, input, text);
+}

@@ -1,0 +1,357 @@
+// The page: the views, what is drawn when, which room is in front, and the keys that work
+// everywhere. What the user can do with entries, rooms, files and the account is in modules of
+// their own, which give App their methods.
+
+import {accountActions} from './account.js';
+import {Bell} from './bell.js';
+import {Composer} from './composer.js';
+import {el} from './dom.js';
+import {entryActions} from './entryactions.js';
+import {fileActions} from './fileactions.js';
+import {listed} from './format.js';
+import {forTab} from './keep.js';
+import {LoginView} from './login.js';
+import {Notifier} from './notifier.js';
+import {toast} from './overlay.js';
+import {Panel} from './panel.js';
+import {roomActions} from './roomactions.js';
+import {Session} from './session.js';
+import {Sidebar} from './sidebar.js';
+import {State} from './state.js';
+import {header, TalkView} from './talk.js';
+import {Tray} from './tray.js';
+import {typedActions} from './typed.js';
+import {Uploads} from './uploads.js';
+
+const WIDE = matchMedia('(min-width: 64rem)');
+
+export class App {
+  constructor(page) {
+    this.page = page;
+    this.title = document.title;
+    this.state = new State();
+    this.bell = new Bell();
+    this.session = new Session(this.state, this.bell, this.#told());
+    this.uploads = new Uploads((name, fields) => this.session.request(name, fields),
+      () => this.bell.ring('uploads'));
+    this.notifier = new Notifier(this);
+    this.login = new LoginView(this.title, (who) => this.#comeIn(who));
+    this.#makeViews();
+    this.bell.listen((topics) => this.#draw(topics));
+    addEventListener('hashchange', () => this.#route());
+    addEventListener('keydown', (event) => this.#key(event));
+    document.addEventListener('visibilitychange', () => this.#visible());
+    this.watchDrops();
+  }
+
+  #makeViews() {
+    this.sidebar = new Sidebar(this);
+    this.header = header(this);
+    this.talk = new TalkView(this);
+    this.composer = new Composer(this);
+    this.tray = new Tray(this.uploads, () => this.composer.picker.click());
+    this.panel = new Panel(this);
+    this.banner = el('.banner', {role: 'status', hidden: true});
+    this.typists = el('.typists', {'aria-live': 'off', dir: 'auto'});
+    this.veil = el('.veil', {onclick: () => this.closeDrawers()});
+    this.frame = el('.app', {}, this.sidebar.element, el('main.center', {}, this.header.element, this.banner,
+      this.talk.element, this.tray.element, this.composer.element, this.typists), this.panel.element,
+    this.veil);
+  }
+
+  start() {
+    const who = Session.remembered();
+    if (who) this.#comeIn(who);
+    else this.#showLogin();
+  }
+
+  #comeIn(who) {
+    const [room] = this.#place();
+    this.session.start(who, room && !room.startsWith('@') ? [room] : []);
+  }
+
+  #showLogin() {
+    this.page.replaceChildren(this.login.element);
+    this.login.focus();
+  }
+
+  // --- what the session tells
+
+  #told() {
+    return {
+      refused: (error) => this.#refused(error),
+      entered: () => this.#entered(),
+      joined: () => this.#joined(),
+      waiting: (seconds) => this.#waiting(seconds),
+      ended: (text) => this.#ended(text),
+      arrived: (room, entry) => this.#arrived(room, entry),
+      notice: (text) => toast(text),
+      left: () => this.#openSome(),
+    };
+  }
+
+  #refused(error) {
+    this.#showLogin();
+    this.login.refused(error);
+  }
+
+  #entered() {
+    this.banner.hidden = true;
+    if (this.page.firstChild !== this.frame) this.page.replaceChildren(this.frame);
+    if (WIDE.matches && !this.panel.kind) this.panel.show('people');
+  }
+
+  #joined() {
+    if (!this.state.current) this.#route();
+    else this.open(this.state.current);
+    this.uploads.online();
+  }
+
+  #waiting(seconds) {
+    if (!this.state.me) {
+      if (!this.login.element.isConnected) this.#showLogin();
+      this.login.waiting();
+      return;
+    }
+    this.#showBanner(`No connection. What you write waits; next try in ${Math.ceil(seconds)} s.`, 'Try now',
+      () => this.session.connection.hurry());
+  }
+
+  #ended(text) {
+    this.#showBanner(text, 'Come back', () => this.session.connection.start());
+  }
+
+  #showBanner(text, label, act) {
+    this.banner.hidden = false;
+    this.banner.replaceChildren(el('span', {dir: 'auto'}, text), el('button.link', {type: 'button', onclick: act},
+      label));
+  }
+
+  #arrived(room, entry) {
+    if (this.#reads(room)) this.session.markRead(room);
+    else if (!room.mark && room.unread) room.mark = room.read;
+    this.notifier.arrived(room, entry);
+  }
+
+  // Whether the user has the end of that room before their eyes.
+  #reads(room) {
+    return room === this.state.current && !document.hidden && document.hasFocus() && this.talk.readsEnd;
+  }
+
+  // --- which room is in front
+
+  // The place that the address names: [room, position].
+  #place() {
+    const [room, seq] = decode(location.hash.slice(1)).split('/');
+    return [room || null, Number(seq) || 0];
+  }
+
+  #route() {
+    const [name, seq] = this.#place();
+    if (name) this.gotoPlace(name, seq);
+    else this.#openSome();
+  }
+
+  #openSome() {
+    const {rooms, talks} = this.state.sorted();
+    const last = forTab.get('current');
+    const room = (last && this.state.room(last)) || rooms.find(({joined}) => joined) || talks[0];
+    if (room) this.open(room);
+    else this.join('lobby');
+  }
+
+  async gotoPlace(name, seq) {
+    try {
+      const room = this.state.room(name) ?? (name.startsWith('@') ? this.state.ensure(name)
+        : await this.session.join(name));
+      if (seq) await this.goto(room, seq);
+      else await this.open(room);
+    } catch (error) {
+      this.tell(error.message);
+      if (!this.state.current) this.#openSome();
+    }
+  }
+
+  async open(room) {
+    const turned = this.state.current !== room;
+    if (turned) this.#turn(room);
+    this.closeDrawers();
+    this.bell.ring('all');
+    try {
+      await this.session.load(room);
+    } catch (error) {
+      if (error.code !== 'lost') this.tell(error.message);
+    }
+    this.seen();
+    if (turned && !room.isPrivate) this.session.listPeople(room).catch(() => {});
+  }
+
+  #turn(room) {
+    this.state.current = room;
+    room.mark = room.unread ? room.read : 0;
+    forTab.set('current', room.name);
+    const [name] = this.#place();
+    if (name?.toLowerCase() !== room.key) history.replaceState(null, '', `#${encodeURIComponent(room.name)}`);
+    if (WIDE.matches) this.composer.focus();
+  }
+
+  // Show an entry; the address becomes the one of this entry.
+  async goto(room, seq) {
+    if (this.state.current !== room) this.#turn(room);
+    this.closeDrawers();
+    if (!WIDE.matches) this.panel.hide();
+    this.talk.show(room, seq);
+    await this.session.loadAround(room, seq);
+    history.replaceState(null, '', `#${encodeURIComponent(room.name)}/${seq}`);
+    if (!room.find(seq)) this.tell('That entry is no longer kept.');
+    this.bell.ring('all');
+  }
+
+  // The end of the room is in sight.
+  seen() {
+    const room = this.state.current;
+    if (room && room.loaded && this.#reads(room)) this.session.markRead(room);
+  }
+
+  #visible() {
+    const room = this.state.current;
+    if (!room) return;
+    if (document.hidden) room.mark = 0;
+    else this.seen();
+    this.bell.ring('all');
+  }
+
+  // --- drawing
+
+  #draw(topics) {
+    const room = this.state.current;
+    const has = (...some) => topics.has('all') || some.some((topic) => topics.has(topic));
+    if (has('rooms')) this.#drawTitle();
+    if (has('rooms')) this.sidebar.draw();
+    if (has('uploads')) this.tray.draw();
+    if (!room) return;
+    if (has('talk', 'rooms')) this.header.draw(room);
+    if (has('talk')) this.talk.draw(room);
+    if (has('talk')) this.composer.draw(room);
+    if (has('talk', 'people')) this.#drawTypists(room);
+    if (has('people')) this.panel.draw();
+  }
+
+  #drawTitle() {
+    const {mentions, unread} = this.state.totals();
+    const room = this.state.current;
+    const number = mentions ? `(${mentions}) ` : unread ? '• ' : '';
+    document.title = `${number}${room ? `${room.name} – ` : ''}${this.title}`;
+    this.notifier.badge(mentions);
+  }
+
+  #drawTypists(room) {
+    const now = Date.now();
+    for (const [key, {until}] of room.typing) if (until <= now) room.typing.delete(key);
+    const names = [...room.typing.values()].map(({name}) => name);
+    this.typists.textContent = names.length ? `${listed(names, 3)} ${names.length > 1 ? 'are' : 'is'} typing…` : '';
+    clearTimeout(this.typingTimer);
+    if (names.length) this.typingTimer = setTimeout(() => this.bell.ring('people'), 1000);
+  }
+
+  tell(text) {
+    toast(text);
+  }
+
+  // --- drawers of narrow windows, and keys
+
+  openDrawer() {
+    this.frame.dataset.drawer = 'rooms';
+    this.sidebar.element.querySelector('.drawer-only').focus();
+  }
+
+  closeDrawers() {
+    delete this.frame.dataset.drawer;
+  }
+
+  showPanel(kind) {
+    if (this.panel.kind === kind) this.panel.hide();
+    else this.panel.show(kind);
+    this.frame.dataset.panel = this.panel.kind ?? '';
+  }
+
+  panelHidden() {
+    this.frame.dataset.panel = '';
+  }
+
+  toComposer() {
+    this.composer.focus();
+  }
+
+  names() {
+    const room = this.state.current;
+    const said = room.entries.slice(-200).map(({from}) => from);
+    const people = new Set([...said, ...[...room.people.values()].map(({name}) => name)]);
+    const rooms = this.state.sorted().rooms.map(({name}) => name);
+    return {people: [...people].filter((name) => !this.state.isMe(name)), rooms};
+  }
+
+  typing() {
+    this.session.typing(this.state.current);
+  }
+
+  #key(event) {
+    if (!this.state.current || document.querySelector('dialog[open]')) return;
+    const act = event.altKey && !event.ctrlKey ? this.#altKeys(event) : this.#otherKeys(event);
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+
+  #altKeys({key, code}) {
+    if (/^Digit[1-9]$/.test(code)) return () => this.#openNumber(Number(code.at(-1)) - 1);
+    return {
+      ArrowUp: () => this.#step(-1),
+      ArrowDown: () => this.#step(1),
+      a: () => this.#openUnread(),
+      s: () => this.talk.focus(),
+      l: () => this.showPanel('people'),
+      u: () => this.gotoUnread(),
+    }[key];
+  }
+
+  #otherKeys({key, ctrlKey, metaKey, target}) {
+    if ((ctrlKey || metaKey) && key === 'k') return () => this.browse();
+    if ((ctrlKey || metaKey) && key === 'f' && target.closest?.('.center')) return () => this.panel.show('search');
+    if (key === 'Escape' && this.frame.dataset.drawer) return () => this.closeDrawers();
+    return null;
+  }
+
+  #order() {
+    const {rooms, talks} = this.state.sorted();
+    return [...rooms, ...talks];
+  }
+
+  #openNumber(index) {
+    const room = this.#order()[index];
+    if (room) this.open(room);
+  }
+
+  #step(step) {
+    const all = this.#order();
+    this.open(all[(all.indexOf(this.state.current) + step + all.length) % all.length]);
+  }
+
+  // The next room with something unread; those with a mention come first.
+  #openUnread() {
+    const unread = this.#order().filter((room) => room.unread && room !== this.state.current);
+    const room = unread.find(({mentions}) => mentions) ?? unread[0];
+    if (room) this.open(room);
+    else this.tell('Nothing is unread.');
+  }
+}
+
+Object.assign(App.prototype, entryActions, roomActions, fileActions, accountActions, typedActions);
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,184 @@
+// Where one types: grows with the text, completes, and shows to what it replies.
+
+import {complete} from './complete.js';
+import {el, iconButton} from './dom.js';
+
+export class Composer {
+  #text;
+  #bar = el('.composer-bar', {hidden: true});
+  #list = el('ul.completions', {id: 'completions', role: 'listbox', 'aria-label': 'Completions', hidden: true});
+  #found = null;
+  #at = 0;
+  #room = null;
+
+  // `app` has submit(text), typing(), editLast(), pickEmoji, upload(files) and names().
+  constructor(app) {
+    this.app = app;
+    this.#text = el('textarea', {rows: 1, dir: 'auto', enterkeyhint: 'send', 'aria-controls': 'completions',
+      'aria-autocomplete': 'list', oninput: () => this.#changed(), onkeydown: (event) => this.#key(event),
+      onpaste: (event) => this.#paste(event), onblur: () => setTimeout(() => this.#show(null), 150)});
+    this.picker = el('input', {type: 'file', multiple: true, hidden: true, 'aria-label': 'Files to share',
+      onchange: () => this.#picked()});
+    this.element = el('.composer', {}, this.#list, this.#bar, el('.composer-box', {},
+      iconButton('clip', 'Share files', () => this.picker.click()), this.picker, this.#text,
+      iconButton('smile', 'Put in an emoji', ({currentTarget}) =>
+        app.pickEmoji(currentTarget, (sign) => this.insert(sign))),
+      iconButton('send', 'Send', () => this.#submit(), {class: 'icon-button send'})));
+  }
+
+  // Show the half-typed line of a room.
+  draw(room) {
+    if (room !== this.#room) {
+      this.#room = room;
+      this.#text.value = room.draft;
+      this.#grow();
+      this.#show(null);
+    }
+    const place = room.isPrivate ? `Message to ${room.name.slice(1)}` : `Message in ${room.name}`;
+    this.#text.placeholder = room.joined ? place : 'You are not in this room';
+    this.#text.setAttribute('aria-label', place);
+    this.#drawBar(room);
+  }
+
+  #drawBar({about, editing}) {
+    const entry = editing ?? about;
+    this.#bar.hidden = !entry;
+    if (!entry) return;
+    const what = editing ? 'Editing' : `Reply to ${about.from}`;
+    this.#bar.replaceChildren(el('strong', {}, what), el('span', {dir: 'auto'}, entry.text ?? entry.name),
+      iconButton('close', 'Never mind', () => this.cancel()));
+  }
+
+  focus() {
+    this.#text.focus();
+  }
+
+  get value() {
+    return this.#text.value;
+  }
+
+  set value(text) {
+    this.#text.value = text;
+    this.#changed();
+  }
+
+  insert(text) {
+    const {selectionStart: from, selectionEnd: to} = this.#text;
+    this.#text.setRangeText(text, from, to, 'end');
+    this.#changed();
+    this.focus();
+  }
+
+  cancel() {
+    if (this.#room.editing) this.value = '';
+    this.#room.editing = this.#room.about = null;
+    this.#drawBar(this.#room);
+    this.focus();
+  }
+
+  #changed() {
+    this.#room.draft = this.#text.value;
+    this.#grow();
+    if (this.#text.value && !this.#text.value.startsWith('/')) this.app.typing();
+    this.#complete(false);
+  }
+
+  #grow() {
+    this.#text.style.height = 'auto';
+    this.#text.style.height = `${this.#text.scrollHeight}px`;
+  }
+
+  #complete(asked) {
+    const before = this.#text.value.slice(0, this.#text.selectionStart);
+    this.#show(complete(before, this.app.names(), asked));
+    return this.#found;
+  }
+
+  #show(found) {
+    this.#found = found;
+    this.#at = 0;
+    this.#list.hidden = !found;
+    this.#text.toggleAttribute('data-completing', Boolean(found));
+    if (found) this.#drawList();
+    else this.#text.removeAttribute('aria-activedescendant');
+  }
+
+  #drawList() {
+    this.#list.replaceChildren(...this.#found.items.map(({label, hint}, index) =>
+      el('li', {role: 'option', id: `completion-${index}`, 'aria-selected': `${index === this.#at}`,
+        onpointerdown: (event) => {
+          event.preventDefault();
+          this.#take(index);
+        }}, el('strong', {dir: 'auto'}, label), hint && el('span', {}, hint))));
+    this.#text.setAttribute('aria-activedescendant', `completion-${this.#at}`);
+  }
+
+  #take(index) {
+    const {from, items} = this.#found;
+    this.#text.setRangeText(items[index].insert, from, this.#text.selectionStart, 'end');
+    this.#changed();
+    this.#show(null);
+  }
+
+  #key(event) {
+    if (event.isComposing) return;
+    if (this.#found && this.#listKey(event.key)) event.preventDefault();
+    else if (event.key === 'Tab' && !event.shiftKey && this.#tab()) event.preventDefault();
+    else if (event.key === 'Enter' && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      this.#submit();
+    } else if (event.key === 'ArrowUp' && !this.#text.value) {
+      event.preventDefault();
+      this.app.editLast();
+    } else if (event.key === 'Escape') this.cancel();
+  }
+
+  // Keys while completions are shown. Enter takes one only if an arrow chose it or it completes a
+  // word, so that a finished line is sent at once.
+  #listKey(key) {
+    const many = this.#found.items.length;
+    const step = {ArrowDown: 1, ArrowUp: -1}[key];
+    if (step) {
+      this.#at = (this.#at + step + many) % many;
+      this.#drawList();
+    } else if (key === 'Escape') this.#show(null);
+    else if (key === 'Tab' || (key === 'Enter' && !this.#isWhole())) this.#take(this.#at);
+    else return false;
+    return true;
+  }
+
+  #isWhole() {
+    const {from, items} = this.#found;
+    const typed = this.#text.value.slice(from, this.#text.selectionStart).toLowerCase();
+    return items[this.#at].insert.trim().toLowerCase() === typed;
+  }
+
+  // Tab completes a word; an empty line leaves the key to the browser, to move on.
+  #tab() {
+    const found = this.#complete(true);
+    if (found?.items.length === 1) this.#take(0);
+    return Boolean(found);
+  }
+
+  #submit() {
+    const text = this.#text.value;
+    if (!text.trim() && !this.#room.editing) return;
+    if (this.app.submit(text) === false) return;
+    this.value = '';
+    this.#show(null);
+    this.#drawBar(this.#room);
+    this.focus();
+  }
+
+  #paste(event) {
+    const files = [...event.clipboardData.files];
+    if (!files.length) return;
+    event.preventDefault();
+    this.app.upload(files);
+  }
+
+  #picked() {
+    this.app.upload([...this.picker.files]);
+    this.picker.value = '';
+  }
+}

@@ -1,0 +1,135 @@
+// What lies above the page for a moment: dialogs, menus, short notices.
+
+import {el, icon, iconButton} from './dom.js';
+
+const TOAST_TIME = 6000;
+
+const toasts = el('.toasts', {role: 'status', 'aria-live': 'polite'});
+
+export function toast(text) {
+  if (!toasts.isConnected) document.body.append(toasts);
+  // A dialog covers everything outside of it, so its notices are shown inside.
+  (document.querySelector('dialog[open]') ?? document.body).append(toasts);
+  const note = el('.toast', {dir: 'auto'}, el('span', {}, text),
+    iconButton('close', 'Dismiss', () => note.remove()));
+  toasts.append(note);
+  setTimeout(() => note.remove(), TOAST_TIME + text.length * 40);
+}
+
+// A dialog with a title; Escape and a click outside close it. Returns `close`.
+export function dialog(title, body, {wide = false, onclose} = {}) {
+  const node = el(wide ? 'dialog.sheet.wide' : 'dialog.sheet', {'aria-label': title});
+  const close = () => node.close();
+  node.append(el('header', {}, el('h2', {}, title), iconButton('close', 'Close', close)),
+    el('.sheet-body', {}, body));
+  node.addEventListener('click', (event) => event.target === node && close());
+  node.addEventListener('close', () => {
+    if (node.contains(toasts)) document.body.append(toasts);
+    node.remove();
+    onclose?.();
+  });
+  document.body.append(node);
+  node.showModal();
+  return close;
+}
+
+// A form in a dialog. `fields` are those of `field`; `act(values)` may be refused, and its error
+// is shown in the form.
+export function ask(title, fields, label, act, {danger = false, text = ''} = {}) {
+  const problem = el('p.problem', {role: 'alert'});
+  const button = el(danger ? 'button.primary.danger' : 'button.primary', {type: 'submit'}, label);
+  const form = el('form.form', {}, text && el('p', {}, text), fields, problem,
+    el('.buttons', {}, el('button.plain', {type: 'button', onclick: () => close()}, 'Cancel'),
+      button));
+  const close = dialog(title, form);
+  submits(form, button, problem, async (values) => {
+    await act(values);
+    close();
+  });
+  (form.querySelector('input, textarea, select') ?? button).focus();
+}
+
+// Run `act` with a form's values when it is sent, once at a time.
+export function submits(form, button, problem, act) {
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    problem.textContent = '';
+    button.disabled = true;
+    try {
+      await act(Object.fromEntries(new FormData(form)));
+    } catch (error) {
+      problem.textContent = error.message;
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+export function field(label, name, more = {}, hint = '') {
+  return el('label.field', {}, el('span', {}, label), el('input', {name, ...more}),
+    hint && el('small', {}, hint));
+}
+
+export function choice(label, name, options, value) {
+  const made = options.map(([each, text]) => el('option', {value: each, selected: each === value},
+    text));
+  return el('label.field', {}, el('span', {}, label), el('select', {name}, made));
+}
+
+// A box at an element: Escape, a click elsewhere and `close` end it.
+export function popover(anchor, body, label) {
+  const node = el('.popover', {popover: 'auto', role: 'dialog', 'aria-label': label}, body);
+  (anchor.closest('dialog') ?? document.body).append(node);
+  node.addEventListener('toggle', ({newState}) => {
+    if (newState !== 'closed') return;
+    const inside = node.contains(document.activeElement) || document.activeElement === document.body;
+    node.remove();
+    if (inside && anchor.isConnected) anchor.focus();
+  });
+  node.showPopover();
+  place(node, anchor.getBoundingClientRect());
+  return () => node.isConnected && node.hidePopover();
+}
+
+function place(node, at) {
+  const {offsetWidth: width, offsetHeight: height} = node;
+  const below = at.bottom + 6 + height <= innerHeight || at.top < height + 12;
+  const left = Math.min(Math.max(8, at.right - width), innerWidth - width - 8);
+  const top = below ? Math.min(at.bottom + 6, innerHeight - height - 8) : at.top - height - 6;
+  Object.assign(node.style, {left: `${left}px`, top: `${Math.max(8, top)}px`});
+}
+
+// A menu of [label, act, options]; the arrow keys move in it.
+export function menu(anchor, label, items) {
+  const close = popover(anchor, el('.menu', {role: 'menu', onkeydown: arrows}, items.filter(Boolean)
+    .map(([text, act, {danger, icon: sign} = {}]) =>
+      el(danger ? 'button.danger' : 'button', {type: 'button', role: 'menuitem', onclick: () => {
+        close();
+        act();
+      }}, sign && icon(sign), text))), label);
+  document.querySelector('.popover [role=menuitem]')?.focus();
+}
+
+function arrows(event) {
+  const step = {ArrowDown: 1, ArrowUp: -1}[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const all = [...event.currentTarget.querySelectorAll('button')];
+  const at = all.indexOf(document.activeElement);
+  all[(at + step + all.length) % all.length].focus();
+}
+
+// The clipboard interface is missing on plain http; the old way still works there.
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const box = el('textarea.unseen', {'aria-hidden': 'true'});
+    box.value = text;
+    document.body.append(box);
+    box.select();
+    document.execCommand('copy');
+    box.remove();
+  }
+  toast('Copied.');
+}

@@ -1,0 +1,453 @@
+// One user's session over any number of connections: comes in, joins the rooms again, sends what
+// waits, and keeps the state up to date.
+
+import {Connection, isLost} from './connection.js';
+import {forGood, forTab, preferences} from './keep.js';
+import {Outbox} from './outbox.js';
+import {entryOf, keyOf} from './state.js';
+
+const PAGE = 100;           // entries that one step of scrolling reads
+const GAP = 500;            // missed entries that are still read one by one
+const PRIVATE_ENTRIES = 300;  // of the inbox, to find out with whom one talked
+const TYPING_PAUSE = 3000;  // the protocol's shortest time between two notices
+
+export class Session {
+  // `told` has refused(error), entered(), ended(text), waiting(seconds), arrived(room, entry),
+  // notice(text) and left(room).
+  constructor(state, bell, told) {
+    this.state = state;
+    this.bell = bell;
+    this.told = told;
+    this.outbox = new Outbox();
+    this.who = null;
+    this.online = false;
+    this.lastTyping = 0;
+    this.reading = new Map();
+    const url = new URL('ws', location.href.split('#')[0].replace(/^http/, 'ws'));
+    this.connection = new Connection(url, {
+      opened: () => this.#enter(),
+      closed: (seconds) => this.#closed(seconds),
+      event: (event) => this.#event(event),
+    });
+  }
+
+  request(name, fields) {
+    return this.connection.request(name, fields);
+  }
+
+  // Come in as `{name, password?, resume?, signup?, code?}`. `rooms` are joined besides those kept.
+  start(who, rooms = []) {
+    this.who = who;
+    this.wanted = rooms;
+    this.connection.start();
+  }
+
+  // What an earlier page of this browser left: who one was, or null.
+  static remembered() {
+    const login = forGood.get('login');
+    const tab = forTab.get('session');
+    if (tab && login && keyOf(tab.name) === keyOf(login.name)) return {...tab, ...login};
+    return tab ?? login;
+  }
+
+  leaveForGood() {
+    forGood.set('login', null);
+    forTab.set('session', null);
+    forTab.set('rooms', null);
+    forTab.set('outbox', null);
+    this.request('quit').catch(() => {}).finally(() => location.reload());
+  }
+
+  // --- coming in
+
+  async #enter() {
+    if (!this.who) return;
+    try {
+      this.#entered(await this.#introduce());
+      await this.#joinAll();
+      await this.#afterJoining();
+    } catch (error) {
+      if (isLost(error)) return;
+      this.connection.stop();
+      this.told.refused(error);
+    }
+  }
+
+  #introduce() {
+    const {name, password, resume, signup, code} = this.who;
+    if (signup) return this.request('signup', {name, password, code: code || undefined});
+    const after = this.state.inbox || undefined;
+    return this.request('hello', {name, password: password || undefined, token: resume, after});
+  }
+
+  #entered(answer) {
+    const {state, who} = this;
+    // A guest's inbox begins anew when the server has forgotten the guest.
+    if (answer.inbox < state.inbox) this.#forgetPrivateTalk();
+    state.inbox = answer.inbox;
+    state.me = answer.name;
+    state.registered = answer.registered;
+    this.who = {...who, name: answer.name, resume: answer.token, signup: false};
+    forTab.set('session', {name: answer.name, resume: answer.token});
+    this.online = true;
+    if (who.stay && answer.registered) this.#stayLoggedIn();
+    this.told.entered();
+    this.bell.ring('all');
+  }
+
+  // A token in place of the password: it can be revoked, and changes no password.
+  async #stayLoggedIn() {
+    this.who.stay = false;
+    const label = `browser-${new Date().toISOString().slice(0, 16)}`;
+    const {token} = await this.request('token', {label});
+    forGood.set('login', {name: this.state.me, password: token});
+  }
+
+  #forgetPrivateTalk() {
+    for (const room of this.state.rooms.values()) if (room.isPrivate) room.forget();
+  }
+
+  async #joinAll() {
+    const {rooms} = await this.request('rooms');
+    this.state.listed = rooms;
+    const kept = rooms.filter(({member}) => member).map(({room}) => room);
+    const known = [...this.state.rooms.values()].filter((room) => !room.isPrivate && room.joined)
+      .map(({name}) => name);
+    const names = [...known, ...kept, ...(forTab.get('rooms') ?? []), ...this.wanted];
+    const unique = new Map(names.map((name) => [keyOf(name), name]));
+    if (!unique.size) unique.set('lobby', 'lobby');
+    await Promise.all([...unique.values()].map((name) => this.#rejoin(name)));
+  }
+
+  async #rejoin(name) {
+    try {
+      const known = this.state.room(name);
+      const answer = await this.request('join', {room: name});
+      if (known?.last) await this.#catchUp(known, answer);
+      this.#joined(answer);
+    } catch (error) {
+      if (isLost(error)) throw error;
+      const room = this.state.room(name);
+      if (room) room.joined = false;
+      this.told.notice(error.message);
+    }
+  }
+
+  // Read what was missed. After a long sleep, or if the operator restored an earlier log, the
+  // newest entries are read instead.
+  async #catchUp(room, {seq}) {
+    const gap = seq - room.last;
+    if (gap < 0 || gap > GAP) {
+      room.forget();
+      room.last = seq;
+    } else if (gap > 0) {
+      await this.request('join', {room: room.name, after: room.last});
+    }
+  }
+
+  #joined(answer) {
+    const room = this.state.ensure(answer.room);
+    room.joined = true;
+    room.number = answer.number;
+    room.topic = answer.topic;
+    room.read = Math.max(room.read, answer.read);
+    room.last = Math.max(room.last, answer.seq);
+    room.morePeople = answer.more;
+    room.people = new Map([...answer.users, this.state.me]
+      .map((name) => [keyOf(name), {name, away: ''}]));
+    this.#keepRooms();
+    this.bell.ring('rooms', 'people', 'talk');
+    return room;
+  }
+
+  #keepRooms() {
+    const rooms = [...this.state.rooms.values()].filter((room) => room.joined && !room.isPrivate);
+    forTab.set('rooms', rooms.map(({name}) => name));
+  }
+
+  async #afterJoining() {
+    if (preferences.all.typing) this.request('typing', {show: true}).catch(() => {});
+    await Promise.all([this.refreshUnread(), this.#findPrivateTalk()]);
+    this.outbox.waiting().forEach((item) => this.#send(item));
+    this.bell.ring('all');
+    this.told.joined();
+  }
+
+  async refreshUnread(room) {
+    const {rooms} = await this.request('unread', room ? {room} : {});
+    for (const row of rooms) {
+      const known = this.state.room(row.room);
+      if (!known) continue;
+      const {read, unread, mentions, exact} = row;
+      Object.assign(known, {read, unread, mentions, exact, last: Math.max(known.last, row.last)});
+    }
+    this.bell.ring('rooms', 'talk');
+  }
+
+  async #findPrivateTalk() {
+    const {entries} = await this.request('history', {room: '@', limit: PRIVATE_ENTRIES});
+    const seen = this.#seen();
+    for (const event of entries) {
+      const room = this.state.roomOf(event);
+      if (!room || room.find(event.seq)) continue;
+      room.add(entryOf(event));
+      room.read = Math.max(room.read, seen[room.key] ?? 0);
+      if (!this.state.isMe(event.from) && room.key in seen && event.seq > room.read) room.unread += 1;
+    }
+  }
+
+  // --- the connection's news
+
+  #closed(seconds) {
+    this.online = false;
+    this.told.waiting(seconds);
+    this.bell.ring('all');
+  }
+
+  #event(event) {
+    if (event.event === 'notice' || event.event === 'error') {
+      this.#notice(event);
+      return;
+    }
+    const room = this.state.roomOf(event);
+    const fresh = this.state.apply(event);
+    if (event.seq && room) this.#acknowledge(room, event.seq);
+    if (event.event === 'renamed') this.#renamed(event);
+    if (event.event === 'read' && event.room !== '@') this.refreshUnread(event.room).catch(() => {});
+    if (event.event === 'out') this.#out(room, event);
+    this.bell.ring('rooms', 'talk', 'people');
+    if (fresh) this.told.arrived(fresh.room, fresh.entry);
+  }
+
+  // The server says in `end` that it ends the connection, and why.
+  #notice({text, message, end}) {
+    this.told.notice(text ?? message);
+    if (!['put-out', 'replaced', 'revoked'].includes(end)) return;
+    this.connection.stop();
+    this.online = false;
+    this.told.ended(text);
+  }
+
+  #renamed({from, name}) {
+    if (this.state.isMe(name)) this.#rename(name);
+    const talk = this.state.room(`@${from}`);
+    if (!talk || this.state.room(`@${name}`)) return;
+    this.state.rooms.delete(talk.key);
+    Object.assign(talk, {name: `@${name}`, key: keyOf(`@${name}`)});
+    this.state.rooms.set(talk.key, talk);
+  }
+
+  #rename(name) {
+    this.who.name = name;
+    forTab.set('session', {name, resume: this.who.resume});
+  }
+
+  #out(room, event) {
+    this.#keepRooms();
+    if (room && event.what === 'leave') this.#drop(room);
+  }
+
+  #drop(room) {
+    this.state.drop(room);
+    this.#keepRooms();
+    this.told.left(room);
+    this.bell.ring('all');
+  }
+
+  // --- rooms
+
+  async join(name, password) {
+    const answer = await this.request('join', {room: name, password: password || undefined});
+    const room = this.#joined(answer);
+    await this.refreshUnread(room.name);
+    return room;
+  }
+
+  async create(name, password) {
+    const fields = {room: name || undefined, password: password || undefined};
+    return this.#joined(await this.request('create', fields));
+  }
+
+  async leave(room) {
+    if (!room.isPrivate && room.joined) await this.request('leave', {room: room.name});
+    this.#drop(room);
+  }
+
+  async listRooms() {
+    const {rooms} = await this.request('rooms');
+    this.state.listed = rooms;
+    this.bell.ring('rooms');
+    return rooms;
+  }
+
+  async listPeople(room) {
+    if (room.isPrivate) return;
+    const {users, members, more} = await this.request('who', {room: room.name});
+    room.people = new Map(users.map((user) => [keyOf(user.name), user]));
+    room.members = members.filter(({here}) => !here);
+    room.morePeople = more;
+    this.bell.ring('people');
+  }
+
+  // --- reading
+
+  // Read the newest entries of a room that was not looked at yet.
+  async load(room) {
+    if (room.loaded) return;
+    const limit = Math.min(Math.max(room.unread + 30, 60), 400);
+    await this.#once(room, 'old', async () => {
+      const answer = await this.#history(room, {limit});
+      answer.entries.forEach((event) => room.add(entryOf(event)));
+      room.complete = room.complete || (answer.entries.length < limit && !answer.more);
+      room.loaded = true;
+    });
+  }
+
+  async loadOlder(room) {
+    if (room.complete || !room.loaded || !room.entries.length) return;
+    await this.#once(room, 'old', async () => {
+      const answer = await this.#history(room, {before: room.entries[0].seq, limit: PAGE});
+      room.entries.unshift(...answer.entries.map(entryOf));
+      room.complete = answer.entries.length < PAGE && !answer.more;
+      room.trim('new');
+    });
+  }
+
+  async loadNewer(room) {
+    if (room.live || !room.entries.length) return;
+    await this.#once(room, 'new', async () => {
+      const answer = await this.#history(room, {after: room.entries.at(-1).seq, limit: PAGE});
+      room.entries.push(...answer.entries.map(entryOf));
+      room.live = answer.entries.length < PAGE && !answer.more;
+      room.trim('old');
+    });
+  }
+
+  // Let the window of a room be the entries around a position, or its end without one.
+  async loadAround(room, seq) {
+    if (!seq) {
+      room.forget();
+      await this.load(room);
+      return;
+    }
+    if (room.find(seq)) return;
+    const [older, newer] = await Promise.all([
+      this.#history(room, {before: seq, limit: PAGE / 2}),
+      this.#history(room, {after: seq - 1, limit: PAGE / 2})]);
+    room.entries = [...older.entries, ...newer.entries].map(entryOf);
+    room.complete = older.entries.length < PAGE / 2 && !older.more;
+    room.live = newer.entries.length < PAGE / 2 && !newer.more;
+    room.loaded = true;
+    this.bell.ring('talk');
+  }
+
+  #history(room, fields) {
+    return this.request('history', {room: room.name, ...fields});
+  }
+
+  // Run one reading at a time for a room and a direction.
+  async #once(room, direction, read) {
+    const name = `${direction} ${room.key}`;
+    if (this.reading.has(name)) return;
+    this.reading.set(name, true);
+    this.bell.ring('talk');
+    try {
+      await read();
+    } finally {
+      this.reading.delete(name);
+      this.bell.ring('talk');
+    }
+  }
+
+  isReading(room) {
+    return this.reading.has(`old ${room.key}`);
+  }
+
+  // The user has seen everything in the room.
+  markRead(room) {
+    if (!room.unread && room.read >= room.last) return;
+    Object.assign(room, {read: room.last, unread: 0, mentions: 0, exact: true});
+    this.bell.ring('rooms');
+    if (room.isPrivate) this.#markSeen(room);
+    else this.#tellRead(room);
+  }
+
+  // At most one request a second for each room: talk may come fast.
+  #tellRead(room) {
+    if (room.telling || !room.joined) return;
+    room.telling = true;
+    setTimeout(() => {
+      room.telling = false;
+      this.request('read', {room: room.name, position: room.read}).catch(() => {});
+    }, 1000);
+  }
+
+  // The server has one read position for the whole inbox, and none for each talk in it.
+  #markSeen(room) {
+    const seen = forGood.get('seen') ?? {};
+    forGood.set('seen', {...seen, [this.state.me]: {...this.#seen(), [room.key]: room.last}});
+  }
+
+  #seen() {
+    return (forGood.get('seen') ?? {})[this.state.me] ?? {};
+  }
+
+  // --- saying
+
+  say(room, text, more = {}) {
+    this.#post(room, room.isPrivate ? 'msg' : 'say', {text, ...more});
+  }
+
+  act(room, text) {
+    this.#post(room, 'me', {text});
+  }
+
+  #post(room, name, fields) {
+    const item = this.outbox.add(room, name, fields);
+    this.bell.ring('talk');
+    if (this.online) this.#send(item);
+  }
+
+  retry(item) {
+    item.error = '';
+    this.bell.ring('talk');
+    this.#send(item);
+  }
+
+  discard(item) {
+    this.outbox.remove(item);
+    this.bell.ring('talk');
+  }
+
+  async #send(item) {
+    const place = item.name === 'msg' ? {to: item.room.slice(1)} : {room: item.room};
+    try {
+      const answer = await this.request(item.name, {...place, ...item.fields, key: item.key});
+      this.#sent(item, item.name === 'msg' ? answer.copy : answer.seq);
+      if (answer.away) this.told.notice(`${answer.to} is away: ${answer.away}`);
+    } catch (error) {
+      if (!isLost(error)) item.error = error.message;
+    }
+    this.bell.ring('talk');
+  }
+
+  #sent(item, seq) {
+    const room = this.state.room(item.room);
+    // Behind a window that does not reach the end the entry will not appear, so nothing is kept.
+    if (!seq || !room || !room.live || room.find(seq)) this.outbox.remove(item);
+    else this.outbox.stored(item, seq);
+  }
+
+  #acknowledge(room, seq) {
+    const item = this.outbox.of(room).find((one) => one.seq === seq);
+    if (item) this.outbox.remove(item);
+  }
+
+  typing(room) {
+    const now = Date.now();
+    const silent = room.isPrivate || !room.joined || !this.online || !preferences.all.typing;
+    if (silent || now - this.lastTyping < TYPING_PAUSE) return;
+    this.lastTyping = now;
+    this.request('typing', {room: room.name}).catch(() => {});
+  }
+}

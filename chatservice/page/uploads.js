@@ -1,0 +1,147 @@
+// Files on their way up. An upload survives a broken connection: `put` with the same key tells how
+// much the server has, and with the SHA-256 also after a reload, when the file is chosen again.
+
+import {isLost} from './connection.js';
+import {random} from './keep.js';
+import {digest} from './sha256.js';
+
+const AT_ONCE = 2;
+
+class Stopped extends Error {}
+
+export class Upload {
+  constructor(room, file) {
+    Object.assign(this, {room, file, name: file.name, size: file.size, key: random(), sha256: null,
+      done: 0, state: 'waits', problem: '', xhr: null, began: 0, from: 0});
+  }
+
+  // Bytes in a second since this piece began, or 0.
+  get rate() {
+    const seconds = (Date.now() - this.began) / 1000;
+    return this.state === 'goes' && seconds > 0.5 ? (this.done - this.from) / seconds : 0;
+  }
+}
+
+export class Uploads {
+  // `changed()` is called after each step; `request(name, fields)` asks the server.
+  constructor(request, changed) {
+    this.request = request;
+    this.changed = changed;
+    this.items = [];
+    this.unfinished = [];  // uploads of an earlier page, which go on when their file is chosen
+  }
+
+  add(room, files) {
+    for (const file of files) this.items.push(new Upload(room, file));
+    this.#next();
+  }
+
+  async findUnfinished() {
+    const {transfers} = await this.request('transfers');
+    const mine = new Set(this.items.map(({name}) => name));
+    this.unfinished = transfers.filter(({up, stopped, name}) => up && stopped && !mine.has(name));
+    this.changed();
+  }
+
+  pause(item) {
+    item.state = 'paused';
+    item.xhr?.abort();
+    this.#next();
+  }
+
+  resume(item) {
+    Object.assign(item, {state: 'waits', problem: ''});
+    this.#next();
+  }
+
+  // The connection is back: what broke with it goes on.
+  online() {
+    this.items.filter(({state}) => state === 'broken').forEach((item) => this.resume(item));
+    this.findUnfinished().catch(() => {});
+  }
+
+  cancel(item) {
+    item.state = 'gone';
+    item.xhr?.abort();
+    this.items = this.items.filter((one) => one !== item);
+    if (item.sha256) this.request('cancel', {name: item.name}).catch(() => {});
+    this.#next();
+  }
+
+  async drop({name}) {
+    await this.request('cancel', {name});
+    await this.findUnfinished();
+  }
+
+  #next() {
+    const busy = this.items.filter(({state}) => state === 'reads' || state === 'goes').length;
+    this.items.filter(({state}) => state === 'waits').slice(0, Math.max(0, AT_ONCE - busy))
+      .forEach((item) => this.#run(item));
+    this.changed();
+  }
+
+  async #run(item) {
+    item.state = 'reads';
+    try {
+      item.sha256 ??= await digest(item.file, (bytes) => this.#read(item, bytes));
+      await this.#send(item);
+      this.#finished(item);
+    } catch (error) {
+      this.#failed(item, error);
+    }
+    this.#next();
+  }
+
+  #read(item, bytes) {
+    if (item.state !== 'reads') throw new Stopped();
+    item.done = bytes;
+    this.changed();
+  }
+
+  async #send(item) {
+    const {room, name, size, sha256, key} = item;
+    const place = room.isPrivate ? {to: room.name.slice(1)} : {room: room.name};
+    const answer = await this.request('put', {...place, name, size, sha256, key});
+    if (item.state !== 'reads') throw new Stopped();
+    if (answer.stored) return;
+    Object.assign(item, {state: 'goes', began: Date.now(), from: answer.offset, done: answer.offset});
+    this.changed();
+    await this.#put(item, answer);
+  }
+
+  // XMLHttpRequest, because fetch tells no progress of what it sends.
+  #put(item, {ticket, offset}) {
+    return new Promise((stored, failed) => {
+      const xhr = item.xhr = new XMLHttpRequest();
+      xhr.open('PUT', `t/${ticket}?offset=${offset}`);
+      xhr.upload.onprogress = ({loaded}) => {
+        item.done = offset + loaded;
+        this.changed();
+      };
+      xhr.onload = () => (xhr.status < 300 ? stored() : failed(new Error(reason(xhr))));
+      xhr.onerror = () => failed(Object.assign(new Error('The connection broke.'), {code: 'lost'}));
+      xhr.onabort = () => failed(new Stopped());
+      xhr.send(item.file.slice(offset));
+    });
+  }
+
+  #finished(item) {
+    this.items = this.items.filter((one) => one !== item);
+    this.unfinished = this.unfinished.filter(({name}) => name !== item.name);
+  }
+
+  #failed(item, error) {
+    item.xhr = null;
+    if (error instanceof Stopped) return;
+    item.state = isLost(error) ? 'broken' : 'failed';
+    item.problem = isLost(error) ? 'waits for the connection' : error.message;
+  }
+}
+
+function reason(xhr) {
+  try {
+    return JSON.parse(xhr.responseText).detail;
+  } catch {
+    return `The server refused it (${xhr.status}).`;
+  }
+}
