@@ -115,17 +115,22 @@ def _arguments(
         value = it.get(arg.name)
         if value is None:
             if not optional:
-                raise Refusal(
-                    Code.BAD_ARGUMENT,
-                    '"{command}" needs "{arg}": {help}.',
-                    command=command.name,
-                    arg=arg.name,
-                    help=without_slashes(arg.help),
-                )
+                raise missing(command, arg)
             continue
         _check(command, arg, value)
         values[arg.name] = value
     return values
+
+
+def missing(command: Command, arg: Arg) -> Refusal:
+    """Return the refusal of a request without an argument that it needs."""
+    return Refusal(
+        Code.BAD_ARGUMENT,
+        '"{command}" needs "{arg}": {help}.',
+        command=command.name,
+        arg=arg.name,
+        help=without_slashes(arg.help),
+    )
 
 
 def _check(command: Command, arg: Arg, value: Any) -> None:

@@ -40,6 +40,8 @@ def request(row: Route, fields: replies.Fields) -> Request:
     texts = [it for it in fields.values() if isinstance(it, str)]
     if sum(len(it.encode()) for it in texts) > LINE_BYTES:
         raise _too_long()
+    if row.text and fields.get(row.text) is None:
+        raise jsonlines.missing(row.command, row.arguments()[row.text])
     return jsonlines.parse_request({**row.defaults, **fields, "do": row.command.name})
 
 

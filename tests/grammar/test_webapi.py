@@ -181,6 +181,7 @@ REFUSED = {
     ("POST", b"/lab", JSON, b"[1]"): (Code.BAD_LINE, "not one JSON object"),
     ("POST", b"/lab", JSON, b""): (Code.BAD_LINE, "not one JSON object"),
     ("POST", b"/lab", JSON, b"{}"): (Code.BAD_ARGUMENT, '"say" needs "text"'),
+    ("PUT", b"/api/v1/rooms/lab/topic", JSON, b"{}"): (Code.BAD_ARGUMENT, '"topic" needs "text"'),
     ("POST", b"/lab", JSON, b'{"text":7}'): (Code.BAD_ARGUMENT, "must be a string"),
     ("POST", b"/lab", JSON, b'{"text":"a","about":"7"}'): (Code.BAD_ARGUMENT, "whole number"),
     ("POST", b"/lab", JSON, b'{"text":"a","room":"b"}'): (Code.BAD_ARGUMENT, '"room" is there tw'),
