@@ -422,43 +422,57 @@ class Downloader:
         return path
 
     async def _save(self, claim: TransferClaim, ticket: str | None) -> Path:
-        """Save a file and return its path. Begin again if the partial file was another's."""
+        """Save a file and return its path. Begin again if the partial file was another's, or if the
+        greeting that was left out was the file's own."""
         record, resumed = claim.record, ticket is None
-        for _ in range(2):
+        for greeting in (textformat.GREETING, b""):
             part = PartialDownload(Path(record.path), record.name, record.sha256)
-            had_some = await self._fill(claim, part, ticket, resumed)
+            may_help = await self._fill(claim, part, greeting, ticket, resumed)
             if part.sha256 == record.sha256:
                 return await self._transfers.in_thread(_finish, part, claim)
             part.discard()
-            if not had_some:
+            if not may_help:
                 break
             ticket, resumed = None, False
         sentence = "The bytes do not match the file's SHA-256; nothing was kept."
         raise Refusal(Code.WRONG_SHA256, sentence)
 
     async def _fill(
-        self, claim: TransferClaim, part: PartialDownload, ticket: str | None, resumed: bool
+        self,
+        claim: TransferClaim,
+        part: PartialDownload,
+        greeting: bytes,
+        ticket: str | None,
+        resumed: bool,
     ) -> bool:
-        """Receive what is missing of a partial file. Return whether it had some bytes before."""
+        """Receive what is missing of a partial file. Return whether to begin again may help, if the
+        whole is wrong: it had some bytes before, or a greeting was left out."""
         record = claim.record
         try:
             await self._transfers.in_thread(partialdownload.delete_old_parts, Path(record.path))
             await self._transfers.read_in_thread(part.resume, record.size)
             part.check_space(record.size)
             had_some = part.received > 0
-            await self._receive_missing(claim, part, ticket, resumed or had_some)
+            resumed = resumed or had_some
+            greeted = await self._receive_missing(claim, part, greeting, ticket, resumed)
         except Refusal:
             part.discard()
             raise
         except BaseException:
             part.release()
             raise
-        return had_some
+        return had_some or greeted
 
     async def _receive_missing(
-        self, claim: TransferClaim, part: PartialDownload, ticket: str | None, resumed: bool
-    ) -> None:
-        """Receive what is missing of a file, and go on if the connection breaks."""
+        self,
+        claim: TransferClaim,
+        part: PartialDownload,
+        greeting: bytes,
+        ticket: str | None,
+        resumed: bool,
+    ) -> bool:
+        """Receive what is missing of a file, and go on if the connection breaks. Return whether a
+        greeting was left out."""
         record = claim.record
         progress = Progress(record.name, record.size, record.sha256)
         fruitless = 0
@@ -468,10 +482,11 @@ class Downloader:
                 self._transfers.tell_resumed(progress, part.received)
                 resumed = False
             before = part.received
-            make = partial(DownloadProtocol, self._transfers.reactor, ticket, part, progress)
+            given = ticket, part, progress, greeting
+            make = partial(DownloadProtocol, self._transfers.reactor, *given)
             try:
                 await self._transfers.move(make, progress, before)
-                return
+                return progress.is_greeted
             except Lost:
                 _check_not_cancelled(progress)
                 ticket = None

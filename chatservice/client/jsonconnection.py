@@ -72,7 +72,7 @@ class JsonConnection(Protocol, TimeoutMixin):
         self._last_id = 0
         self._end_reason = Lost("The connection broke.")
         self._partial_line = bytearray()
-        self._dropped = False
+        self._has_spoken_json = self._dropped = False
 
     def connectionMade(self) -> None:
         """Switch TCP keep-alive on, so that a dead peer is detected."""
@@ -133,13 +133,14 @@ class JsonConnection(Protocol, TimeoutMixin):
             self._drop(NotAChatServer(NOT_A_CHAT_SERVER))
         elif line.startswith(b"! "):  # a refusal in the text format: too many connections, say
             self._drop(Lost(names.one_line(line[2:].decode(errors="replace"))))
-        else:
+        elif not line.startswith(b"* ") or self._has_spoken_json:  # a late client is greeted
             try:
                 it = jsonlines.load(line)
                 kind = it["event"]
             except (Refusal, KeyError):
                 self._drop(NotAChatServer(NOT_A_CHAT_SERVER))
             else:
+                self._has_spoken_json = True
                 self._object_received(kind, it)
 
     def _object_received(self, kind: Any, it: replies.Fields) -> None:

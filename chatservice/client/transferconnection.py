@@ -35,7 +35,7 @@ REPLY_BYTES = 4096
 
 class Progress:
     """The progress of a transfer: `done` of `size` bytes are there. `stopped` is not empty once the
-    user has cancelled it."""
+    user has cancelled it. `is_greeted` says that what looked like a greeting was left out."""
 
     def __init__(self, name: str, size: int, sha256: str) -> None:
         self.name = name
@@ -43,6 +43,7 @@ class Progress:
         self.sha256 = sha256
         self.done = 0
         self.stopped: list[bool] = []
+        self.is_greeted = False
         self._samples: deque[tuple[float, int]] = deque()
 
     def begin(self, done: int, now: float) -> None:
@@ -172,8 +173,11 @@ class UploadProtocol(_TransferProtocol):
         return data
 
     def dataReceived(self, data: bytes) -> None:
-        """Take the reply: `= SIZE SHA256 NAME`, or `!` and a sentence."""
+        """Take the reply: `= SIZE SHA256 NAME`, or `!` and a sentence. A greeting may come before
+        it: where the first line takes long, the server takes the client for a person."""
         self._reply += data
+        while self._reply.startswith(b"* ") and b"\n" in self._reply:
+            self._reply = self._reply.partition(b"\n")[2]
         if b"\n" in self._reply or len(self._reply) > REPLY_BYTES:
             line = self._reply.partition(b"\n")[0].decode(errors="replace")
             self._finish(line if line.startswith("= ") else _refused(line))
@@ -181,18 +185,44 @@ class UploadProtocol(_TransferProtocol):
 
 class DownloadProtocol(_TransferProtocol):
     """Receives the rest of a file into `part`. The result is None. A refusal of the server's comes
-    in place of the bytes, as `!` and a sentence."""
+    in place of the bytes, as `!` and a sentence.
 
-    def __init__(self, clock: Any, ticket: str, part: PartialDownload, progress: Progress) -> None:
+    The bytes that `greeting` has are left out at the beginning, and the progress says so: where the
+    first line takes long, the server takes the client for a person, and greets it.
+    """
+
+    def __init__(
+        self, clock: Any, ticket: str, part: PartialDownload, progress: Progress, greeting: bytes
+    ) -> None:
         super().__init__(clock, f"GET {ticket} {progress.done}")
         self._part = part
         self._progress = progress
+        self._greeting = greeting
+        self._held = b""
+        self._left_out = 0
         self._first_bytes = b""
         self._has_excess = False
 
     def dataReceived(self, data: bytes) -> None:
         """Write bytes to the file."""
         self.resetTimeout()
+        if data := self._without_greeting(data):
+            self._take(data)
+
+    def _without_greeting(self, data: bytes) -> bytes:
+        """Return the next bytes of the file; none while they may begin a greeting."""
+        if not self._greeting:
+            return data
+        data = self._held + data
+        if len(data) < len(self._greeting) and self._greeting.startswith(data):
+            self._held = data
+            return b""
+        if data.startswith(self._greeting):
+            self._progress.is_greeted, self._left_out = True, len(self._greeting)
+        self._greeting = self._held = b""
+        return data[self._left_out :]
+
+    def _take(self, data: bytes) -> None:
         if len(self._first_bytes) < REPLY_BYTES:
             self._first_bytes += data[: REPLY_BYTES - len(self._first_bytes)]
         mine = data[: self._progress.left]
@@ -215,10 +245,12 @@ class DownloadProtocol(_TransferProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Finish: the bytes were the whole file, a refusal, or too few."""
+        if self._held:
+            self._take(self._held)
         whole = not self._has_excess and self._part.sha256 == self._progress.sha256
         if self._may_be_refusal and not whole:
             self._finish(_refused(self._first_bytes.decode(errors="replace")))
-        elif not self._progress.left and not self._has_excess:
+        elif self._progress.left in (0, self._left_out) and not self._has_excess:
             self._finish(None)
         super().connectionLost(reason)
 

@@ -261,7 +261,8 @@ class OnTerminal:
 class Wire:
     """A network between a client and a server: it can be cut, be down, be slow, and lose what comes
     back, all of it or what begins with `deaf_to`. `bytes_a_second` is how much it lets through each
-    way, on each connection. While `through` is not set, nothing comes back."""
+    way, on each connection. While `through` is not set, nothing comes back. While it `is_late`, a
+    client's first words arrive when the server has taken it for a person, and greeted it."""
 
     def __init__(self, port: int) -> None:
         self._to = port
@@ -269,6 +270,7 @@ class Wire:
         self.port: int = self._listening.getsockname()[1]
         self.down = False
         self.deaf = False
+        self.is_late = False
         self.bytes_a_second: int | None = None
         self.sent_up: list[bytes] = []
         self.count_up = 0
@@ -295,6 +297,8 @@ class Wire:
         for end in (client, server):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         self._pairs.append((client, server))
+        if self.is_late:
+            server.recv(1, socket.MSG_PEEK)
         for arguments in ((client, server, True), (server, client, False)):
             threading.Thread(target=self._pump, args=arguments, daemon=True).start()
 
