@@ -32,7 +32,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Return a function that starts a server with options and limits, in a folder of its own."""
+    """Return a function that starts a server with options and limits, in a folder of its own. The
+    log of each is printed, so that a test that fails tells it."""
     started: list[Server] = []
 
     def start(*options: str, folder: Path | None = None, **limits: float) -> Server:
@@ -43,6 +44,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     yield start
     for server in started:
+        print(f"-- the log of {server.folder.name}:", server.log.so_far(), sep="\n")
         server.kill()
 
 

@@ -73,6 +73,10 @@ class Output:
                 self._new.put(line.decode(errors="replace").rstrip("\n"))
         self._new.put(None)
 
+    def so_far(self) -> str:
+        """Return all lines that came, those too for which nobody has waited."""
+        return "\n".join([*self.lines, *(line for line in self._new.queue if line is not None)])
+
     def expect(self, pattern: str) -> re.Match[str]:
         """Wait for a further line in which a regular expression is found. Return the match."""
         while True:

@@ -13,7 +13,8 @@ from tests.servers import Server
 
 @pytest.fixture
 def piped(tmp_path: Path) -> Iterator[Callable[..., Piped]]:
-    """Return a function that starts a client in pipes, for a name on a server's port."""
+    """Return a function that starts a client in pipes, for a name on a server's port. What each
+    showed is printed, so that a test that fails tells it."""
     started: list[Piped] = []
 
     def start(server: Server | Wire | Hostile, name: str, *options: str) -> Piped:
@@ -24,6 +25,7 @@ def piped(tmp_path: Path) -> Iterator[Callable[..., Piped]]:
 
     yield start
     for client in started:
+        print(f"-- {client.folder.name} showed:", client.output.so_far(), sep="\n")
         client.kill()
 
 

@@ -258,6 +258,20 @@ class OnTerminal:
         self.process.close(force=True)
 
 
+class _Way:
+    """One way of a connection: `count` bytes went it. It is `busy` while bytes have come that the
+    other end does not take."""
+
+    def __init__(self, up: bool) -> None:
+        self._up = up
+        self.count = 0
+        self.busy = self.ended = False
+
+    def __str__(self) -> str:
+        now = "it has ended" if self.ended else "nobody takes more" if self.busy else "no more came"
+        return f"{self.count} {'up' if self._up else 'down'} ({now})"
+
+
 class Wire:
     """A network between a client and a server: it can be cut, be down, be slow, and lose what comes
     back, all of it or what begins with `deaf_to`. `bytes_a_second` is how much it lets through each
@@ -278,6 +292,7 @@ class Wire:
         self.deaf_to: bytes | None = None
         self.through = threading.Event()
         self.through.set()
+        self._ways: list[_Way] = []
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._hanging: list[socket.socket] = []
         self._changed = threading.Condition()
@@ -303,20 +318,26 @@ class Wire:
             threading.Thread(target=self._pump, args=arguments, daemon=True).start()
 
     def _pump(self, here: socket.socket, there: socket.socket, up: bool) -> None:
+        way = _Way(up)
+        self._ways.append(way)
         with contextlib.suppress(OSError):
             while data := here.recv(1 << 16):
+                way.busy = True
                 if not up:
                     self.through.wait()
                 if up or not self._lost(data):
                     there.sendall(data)
-                self._note(data, up)
-                if self.bytes_a_second is not None:
-                    time.sleep(len(data) / self.bytes_a_second)
+                self._note(data, up, way)
+                rate = self.bytes_a_second  # the test may change it at any moment
+                if rate is not None:
+                    time.sleep(len(data) / rate)
+        way.ended = True
         with contextlib.suppress(OSError):
             there.shutdown(socket.SHUT_WR)
 
-    def _note(self, data: bytes, up: bool) -> None:
+    def _note(self, data: bytes, up: bool, way: "_Way") -> None:
         with self._changed:
+            way.count, way.busy = way.count + len(data), False
             if up:
                 self.sent_up.append(data)
                 self.count_up += len(data)
@@ -329,21 +350,20 @@ class Wire:
 
     def wait_for(self, text: str) -> None:
         """Wait until `text` went from a client to the server."""
-        with self._changed:
-            found = self._changed.wait_for(
-                lambda: text.encode() in b"".join(self.sent_up), PATIENCE
-            )
-        assert found, f"{text!r} was not sent"
+        self._wait(lambda: text.encode() in b"".join(self.sent_up), repr(text))
 
     def wait_up(self, count: int) -> None:
         """Wait until so many bytes went from clients to the server."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: self.count_up >= count, PATIENCE)
+        self._wait(lambda: self.count_up >= count, f"{count} bytes up")
 
     def wait_down(self, count: int) -> None:
         """Wait until so many bytes went from the server to clients."""
+        self._wait(lambda: self.count_down >= count, f"{count} bytes down")
+
+    def _wait(self, seen: Callable[[], bool], what: str) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self.count_down >= count, PATIENCE)
+            found = self._changed.wait_for(seen, PATIENCE)
+            assert found, f"{what} did not come; what came: {', '.join(map(str, self._ways))}"
 
     def cut(self) -> None:
         """Break all connections there are, on both sides."""
