@@ -21,8 +21,9 @@ class KeyedLock:
             yield
         finally:
             lock.release()
-            if not lock.locked:
-                self._locks.pop(key, None)
+            # A waiter went on within `release`: it may be done by now, and hold a later lock.
+            if not lock.locked and self._locks.get(key) is lock:
+                del self._locks[key]
 
     def is_locked(self, key: Hashable) -> bool:
         """Return whether somebody holds the lock of a key, or waits for it."""
