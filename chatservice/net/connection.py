@@ -34,8 +34,11 @@ class Connection(Readable, Protocol):
 
     transport: Outlet
     flow: FlowControl
-    connected: int
     transfer: MovingBytes | None
+
+    @property
+    def connected(self) -> int:
+        """True until the connection is gone."""
 
     def logged_in(self) -> None:
         """The client has a name, or a ticket: the login timeout ends."""

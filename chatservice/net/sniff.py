@@ -31,7 +31,7 @@ class LineRow:
 
 @dataclass(frozen=True, slots=True)
 class PrefixRow:
-    """A row for a protocol whose connections begin with the bytes of `prefix`.
+    """A row for a protocol whose connections begin with one of `prefixes`.
 
     `serve(connection, chat)` makes a Twisted protocol, to which the connection hands all bytes
     over, or raises `Refusal`. `refusal` words a refusal in answer to the first bytes.
@@ -40,7 +40,7 @@ class PrefixRow:
     name: str
     serve: Callable[[Any, Chat], Any]
     refusal: Callable[[Refusal, bytes], bytes]
-    prefix: bytes
+    prefixes: tuple[bytes, ...]
 
 
 Row = LineRow | PrefixRow
@@ -56,8 +56,10 @@ class SniffTable:
     def __init__(self, rows: Iterable[Row]) -> None:
         self.rows = tuple(rows)
         self._lines = [row for row in self.rows if isinstance(row, LineRow)]
-        self._prefixes = [row for row in self.rows if isinstance(row, PrefixRow)]
-        self._first_bytes = bytes({row.prefix[0] for row in self._prefixes})
+        self._prefixes = [
+            (it, row) for row in self.rows if isinstance(row, PrefixRow) for it in row.prefixes
+        ]
+        self._first_bytes = bytes({prefix[0] for prefix, _ in self._prefixes})
         self.last = self._lines[-1]
 
     def replaced(self, row: Row) -> "SniffTable":
@@ -72,12 +74,12 @@ class SniffTable:
         """Return the row whose prefix has come, or None."""
         if data[:1] not in self._first_bytes:
             return None
-        return next((row for row in self._prefixes if data.startswith(row.prefix)), None)
+        return next((row for prefix, row in self._prefixes if data.startswith(prefix)), None)
 
     def needs_more(self, data: bytes) -> bool:
         """Return whether `data` may be the beginning of a prefix."""
         return data[:1] in self._first_bytes and any(
-            len(data) < len(row.prefix) and row.prefix.startswith(data) for row in self._prefixes
+            len(data) < len(prefix) and prefix.startswith(data) for prefix, _ in self._prefixes
         )
 
     def row_of(self, data: bytes, longest: int) -> Row | None:

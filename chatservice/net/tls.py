@@ -214,7 +214,7 @@ def row(factory: Any, certificate: Certificate | None = None) -> PrefixRow:
         factory.forget(connection)  # the inner one is what others see
         return inside
 
-    return PrefixRow(NAME, serve, lambda refusal, data: ALERT, prefix=HANDSHAKE)
+    return PrefixRow(NAME, serve, lambda refusal, data: ALERT, (HANDSHAKE,))
 
 
 _UNUSABLE = (OSError, ValueError, TypeError, SSL.Error, UnsupportedAlgorithm)

@@ -80,7 +80,9 @@ class ChatProtocol(LineReader):
     @property
     def kind(self) -> str:
         """The kind of its session, for the operator."""
-        return self._session.kind if self._session is not None else self._kind
+        if self._session is not None:
+            return self._session.kind
+        return str(getattr(self._inner, "kind", self._kind))
 
     def connectionMade(self) -> None:
         """Greet the client, if it sends nothing for a moment."""
@@ -271,6 +273,9 @@ class ChatProtocol(LineReader):
         seconds = self.factory.limits.name_seconds
         sentence = f"You did not come in within {seconds:g} seconds; connect again."
         refusal = Refusal(Code.NAME_NEEDED, sentence)
+        if self._inner is not None:
+            self._inner.login_timed_out(refusal)
+            return
         if self._session is not None:
             self._session.refuse(refusal)
         else:
@@ -322,6 +327,8 @@ class ChatProtocol(LineReader):
         """Write `sentence`, and the reason, and end the connection."""
         if self._session is not None:
             self._session.end(sentence, why)
+        elif self._inner is not None:
+            self._inner.end(sentence, why)
         else:
             if self.greeted:
                 self.transport.write(self.factory.table.last.notice(sentence))
@@ -329,7 +336,9 @@ class ChatProtocol(LineReader):
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it can be ended without harm: a guest's, without a transfer."""
-        if self.transfer is not None or self._inner is not None:
+        if self._inner is not None:
+            return bool(self._inner.is_evictable(busy))
+        if self.transfer is not None:
             return False
         return self._session is None or self._session.is_evictable(busy)
 

@@ -25,6 +25,7 @@ from chatservice.protocols.chatprotocol import ChatProtocol
 from chatservice.protocols.jsonsession import JsonSession, json_refusal
 from chatservice.protocols.textsession import TextSession, text_notice, text_refusal
 from chatservice.protocols.ticketsession import TicketSession, is_foreign
+from chatservice.protocols.web import site as web
 from chatservice.replies import CountInfo
 
 log = Logger()
@@ -44,7 +45,8 @@ class ChatFactory(Factory):
     `chat` is set before the first connection is made. `is_admin` is true for the connections of
     operators, on the admin socket. `bare_words` lets commands work without their slash (`join lab`,
     `bye`). `more_rows` are those of further protocols. In the table they stand behind TLS, and
-    before tickets, whose row refuses what looks like another protocol.
+    before tickets, whose row refuses what looks like another protocol. `host_names` are those that
+    browsers may use for this server.
     """
 
     noisy = False
@@ -61,6 +63,7 @@ class ChatFactory(Factory):
         bare_words: bool = True,
         limits: Limits | None = None,
         more_rows: Sequence[Row] = (),
+        host_names: Sequence[str] = (),
     ) -> None:
         self.limits = limits or Limits()
         self.reactor = reactor
@@ -72,12 +75,14 @@ class ChatFactory(Factory):
         )
         self.admission = Admission(reactor.seconds, log.info, self._make_room, self.limits)
         self.bare_words = bare_words
+        self.host_names = host_names
         self._takes_tls = self._only_tls = False
         self.more_rows = more_rows
         self.table = SniffTable(
             (
                 tls.row(self),
                 *more_rows,
+                web.row(self),
                 LineRow("tickets", TicketSession, text_refusal, self._is_foreign),
                 LineRow("JSON", JsonSession, json_refusal, _is_object),
                 LineRow("text", TextSession, text_refusal, notice=text_notice),

@@ -28,7 +28,7 @@ class Echoing(Server):
         "        self.transport.write(data)\n"
         "def refused(refusal, data):\n"
         "    return b'ECHO 503 ' + data[5:6] + refusal.code.encode()\n"
-        "row = PrefixRow('echo', lambda connection, chat: Echo(), refused, b'ECHO /')\n"
+        "row = PrefixRow('echo', lambda connection, chat: Echo(), refused, (b'ECHO /',))\n"
         "from functools import partialmethod\n"
         "ChatFactory.__init__ = partialmethod(ChatFactory.__init__, more_rows=(row,))\n"
     )
@@ -160,6 +160,6 @@ def test_further_rows_come_before_that_of_tickets():
     factory = ChatFactory(Clock(), more_rows=(irc,))
     factory.chat = None
     for table in (factory.table, factory.admin_factory().table):
-        assert [row.name for row in table.rows] == ["TLS", "IRC", "tickets", "JSON", "text"]
+        assert [row.name for row in table.rows] == ["TLS", "IRC", "HTTP", "tickets", "JSON", "text"]
         assert table.row_of_line(b"NICK ann") is irc
         assert table.row_of_line(b"ann").name == "text"

@@ -1,0 +1,238 @@
+"""HTTP/1.1 on a connection: reads requests, one after another, for a `Site`."""
+
+from collections.abc import Callable, Collection
+from http import HTTPStatus
+from typing import Any
+
+from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+
+from chatservice.domain.model import User
+from chatservice.errors import Refusal
+from chatservice.events import EndReason
+from chatservice.net.transfer import Discard
+from chatservice.protocols.web.exchange import Exchange
+from chatservice.protocols.web.webconnection import WebConnection
+
+LINGER_SECONDS = 5.0
+"""Seconds for which a client may go on sending after a response that ends the connection: if its
+bytes were not read, its system would drop the response (RFC 9112, 9.6)."""
+
+
+class WebChannel(HTTPChannel):
+    """A reader of requests. `outer` is the connection that handed its bytes over; `serve` answers
+    an `Exchange`.
+
+    It may become another protocol (`upgrade`), and hands a body over as it is (`take_raw`). From
+    one response on, the next head must be there within `Limits.request_seconds`: bytes that trickle
+    in do not prolong that.
+    """
+
+    timeOut = None  # Twisted's own starts again with each byte
+    maxHeaders = HTTPChannel.totalHeadersSize  # their bytes are bounded
+    requestFactory: Any = Exchange
+    transport: Any
+    _networkProducer: Any
+    outer: Any
+    kind = "HTTP"
+
+    def __init__(self, outer: Any, serve: Callable[[Exchange], None]) -> None:
+        super().__init__()
+        self.outer = outer
+        self.connection = WebConnection(outer, self)
+        self._serve = serve
+        self._timer: Any = None
+        self._dismissed = self._input_ended = False
+        self._raw_body: Discard | None = None
+        self._upgraded: Any = None
+
+    # -- the connection --------------------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        """Wait for a request."""
+        super().connectionMade()
+        self._wait(self.outer.factory.limits.request_seconds, self._too_slow)
+
+    def _wait(self, seconds: float, call: Callable[[], None]) -> None:
+        self._stop_waiting()
+        self._timer = self.outer.factory.reactor.callLater(seconds, self._waited, call)
+
+    def _waited(self, call: Callable[[], None]) -> None:
+        self._timer = None
+        call()
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        """End a connection without a request; tell a client that has begun one."""
+        begun = self.requests or self._buffer
+        self.refuse(HTTPStatus.REQUEST_TIMEOUT, "Send the whole request at once.", bool(begun))
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes."""
+        self.outer.last_active = self.outer.factory.idle.step
+        if self._upgraded is not None:
+            self._upgraded.dataReceived(data)
+        elif not self._dismissed:
+            super().dataReceived(data)
+            if self.line_mode and b"\n" in self._buffer and not self._dismissed:
+                self._bad("Lines of a request end with CR LF.")
+
+    def readConnectionLost(self) -> None:
+        """The client has half-closed: finish its requests."""
+        self._input_ended = True
+        if self._upgraded is not None:
+            self._upgraded.input_ended()
+        elif not self.requests or self._dismissed:
+            self.loseConnection()
+        elif not self.requests[0].body_complete:
+            self.requests[0].connectionLost(Failure(connectionDone.value))
+            self.loseConnection()
+        else:
+            self.persistent = 0
+
+    def writeConnectionLost(self) -> None:
+        """Our half is closed."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        self._stop_waiting()
+        if self.connection.transfer is not None:
+            self.connection.transfer.lost()
+        self.connection.lost()
+        if self._upgraded is not None:
+            self._upgraded.connectionLost(reason)
+        else:
+            super().connectionLost(reason)
+
+    # -- requests --------------------------------------------------------------------------------
+
+    def lineReceived(self, line: bytes) -> None:
+        """Take a line of a head."""
+        if self._dismissed:
+            return
+        if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
+            self.lineLengthExceeded(line)
+        elif b"\n" in line:
+            self._bad("Lines of a request end with CR LF.")
+        else:
+            super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse a head that is too long."""
+        self.refuse(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            f"The head of a request has at most {self.totalHeadersSize} bytes; send a shorter one.",
+        )
+
+    def allHeadersReceived(self) -> None:
+        """Take a head. A request with a body is served before it has come."""
+        self._stop_waiting()
+        exchange = self.requests[-1]
+        self.persistent = int(self.checkPersistence(exchange, self._version))
+        if self._input_ended:
+            self.persistent = 0
+        exchange.begin(self._command, self._path, self._version, self.length)
+        if self.length != 0:
+            self._serve(exchange)
+
+    def checkPersistence(self, request: Exchange, version: bytes) -> bool:
+        """Return whether the connection stays open for another request (RFC 9112, 9.3)."""
+        return version == b"HTTP/1.1" and "close" not in request.header("Connection").lower()
+
+    def allContentReceived(self) -> None:
+        """Take the end of a body; serve a request without one."""
+        exchange, bodiless = self.requests[-1], self.length == 0
+        super().allContentReceived()
+        if bodiless and not exchange.started:
+            self._serve(exchange)
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Take bytes of a body."""
+        if self._raw_body is not None:
+            self._raw_body.received(data)
+        else:
+            super().rawDataReceived(data)
+
+    def take_raw(self, body: Discard) -> None:
+        """Give the bytes of the present body to `body`, as they come on the connection."""
+        self._raw_body = body
+
+    def raw_body_ended(self, rest: bytes) -> None:
+        """Go on after a body that was taken raw; `rest` comes after it."""
+        self._raw_body = None
+        self._dataBuffer.append(rest)
+        self.allContentReceived()
+
+    def requestDone(self, request: Exchange) -> None:
+        """Take the next request."""
+        self._wait(self.outer.factory.limits.request_seconds, self._too_slow)
+        super().requestDone(request)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self._bad("That is no HTTP request; see RFC 9112.")
+
+    def _bad(self, sentence: str) -> None:
+        self.refuse(HTTPStatus.BAD_REQUEST, sentence)
+
+    def refuse(self, status: HTTPStatus, sentence: str, told: bool = True) -> None:
+        """Refuse what cannot be parsed, and end the connection."""
+        if self._dismissed:
+            return
+        if told and not any(it.started for it in self.requests):
+            body = f"{sentence}\n"
+            self.transport.write(
+                f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain\r\n"
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+            )
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """End the connection: what was written goes out, and further input is dropped."""
+        if self._dismissed:
+            return
+        self._dismissed = True
+        self._networkProducer.unregisterProducer()
+        if ISSLTransport.providedBy(self.transport) or self._input_ended:
+            self.transport.loseConnection()
+            return
+        self._wait(LINGER_SECONDS, self.transport.abortConnection)
+        self.transport.loseWriteConnection()
+        self.transport.resumeProducing()
+
+    def end(self, sentence: str, why: EndReason) -> None:
+        """End the connection, because the server stops or needs the place."""
+        if self._upgraded is not None:
+            self._upgraded.end(sentence, why)
+        else:
+            self.loseConnection()
+
+    def is_evictable(self, busy: Collection[User]) -> bool:
+        """Return whether a full server may end it."""
+        if self._upgraded is not None:
+            return bool(self._upgraded.is_evictable(busy))
+        return not self.requests
+
+    def login_timed_out(self, refusal: Refusal) -> None:
+        """Refuse a client that has given no name for too long."""
+        if self._upgraded is not None:
+            self._upgraded.login_timed_out(refusal)
+
+    def upgrade(self, protocol: Any) -> None:
+        """Give all further bytes to another protocol, which is a WebSocket."""
+        self._stop_waiting()
+        self.requests.clear()
+        self._networkProducer.unregisterProducer()
+        self._upgraded, self.kind = protocol, protocol.kind
+        rest, self._dataBuffer = b"".join(self._dataBuffer), []
+        protocol.begin()
+        self.transport.resumeProducing()
+        if rest:
+            protocol.dataReceived(rest)

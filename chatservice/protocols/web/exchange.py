@@ -1,0 +1,222 @@
+"""One HTTP request and its response."""
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import unquote_to_bytes
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from twisted.web.http import datetimeToString
+from twisted.web.http_headers import Headers
+
+from chatservice.errors import Code, Refusal
+
+_LINE_ENDS = re.compile(r"[\r\n\0]")
+
+
+class BodySink(Protocol):
+    """A part that takes the bytes of a body as they come."""
+
+    def received(self, data: bytes) -> None:
+        """Take bytes."""
+
+    def input_ended(self) -> None:
+        """The whole body has come."""
+
+    def lost(self) -> None:
+        """The connection is gone."""
+
+
+class _Gathered:
+    """A body of at most `most` bytes, in memory. `whole` has it in the end."""
+
+    def __init__(self, most: int) -> None:
+        self.whole: Deferred[bytes] = Deferred()
+        self._most = most
+        self._pieces = bytearray()
+
+    def received(self, data: bytes) -> None:
+        """Take bytes, and refuse more than `most`."""
+        self._pieces += data
+        if len(self._pieces) > self._most and not self.whole.called:
+            sentence = "The body of this request has at most {most} bytes; send a shorter one."
+            self.whole.errback(Refusal(Code.TOO_LONG, sentence, most=self._most))
+        if self.whole.called:
+            self._pieces.clear()
+
+    def input_ended(self) -> None:
+        """The whole body has come."""
+        if not self.whole.called:
+            self.whole.callback(bytes(self._pieces))
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        if not self.whole.called:
+            self.whole.errback(ConnectionAbortedError("the client has gone"))
+
+
+class Exchange:
+    """A request, and its response.
+
+    `channel` is the `chatservice.protocols.web.channel.WebChannel` that it came on. The request's
+    parts are known from `begin` on. `length` is None for a body of unknown length. A response is
+    sent by `respond`; or by `start`, `write` and `finish`. The channel takes the next request when
+    the body has come and the response is `finished`.
+    """
+
+    def __init__(self, channel: Any, queued: object = None) -> None:
+        self.channel = channel
+        self.requestHeaders = Headers()  # the channel fills it
+        self.method = self.path = self.query = ""
+        self.length: int | None = 0
+        self.started = self.finished = False
+        self.body_complete = False
+        self.is_lost = False
+        self._chunked = False
+        self._keeps_open = True
+        self._sink: BodySink | None = None
+        self._early = b""
+        self._expects = False
+
+    # -- the request -----------------------------------------------------------------------------
+
+    def header(self, name: str) -> str:
+        """Return the value of a header, or an empty string. Several ones are joined by commas."""
+        values = self.requestHeaders.getRawHeaders(name.encode()) or ()
+        return ", ".join(value.decode("latin-1") for value in values)
+
+    def header_count(self, name: str) -> int:
+        """Return how often a header was sent."""
+        return len(self.requestHeaders.getRawHeaders(name.encode()) or ())
+
+    def begin(self, method: bytes, target: bytes, version: bytes, length: int | None) -> None:
+        """Take the head of the request."""
+        self.method = method.decode("latin-1")
+        path, _, query = target.partition(b"?")
+        self.path, self.query = path.decode("latin-1"), query.decode("latin-1")
+        self.length = length
+        self.is_old = version != b"HTTP/1.1"
+        self._expects = self.header("Expect").lower() == "100-continue" and not self.is_old
+
+    def decoded_path(self) -> str:
+        """Return the path without its percent-encoding. Raises `Refusal` (bad-line)."""
+        try:
+            return unquote_to_bytes(self.path).decode()
+        except UnicodeDecodeError:
+            raise Refusal(Code.BAD_LINE, "That path is not UTF-8; encode it so.") from None
+
+    async def body(self, most: int) -> bytes:
+        """Return the body. Raises `Refusal` (too-long) if it has more than `most` bytes."""
+        gathered = _Gathered(most)
+        if self.length is not None and self.length > most:
+            gathered.received(b"\0" * (most + 1))
+        else:
+            self.give_body_to(gathered)
+        return await gathered.whole
+
+    def give_body_to(self, sink: BodySink) -> None:
+        """Give the body to `sink`, from its beginning; a client that waits for that is told to
+        send it."""
+        if self._expects and not self.body_complete:
+            self._expects = False
+            self.channel.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._sink, early = sink, self._early
+        self._early = b""
+        if early:
+            sink.received(early)
+        if self.body_complete:
+            sink.input_ended()
+
+    # -- called by the channel -------------------------------------------------------------------
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Take a part of the body. Before anybody wants it, at most one read is kept."""
+        if self._sink is not None:
+            self._sink.received(data)
+        elif not self.finished:
+            self._early += data
+
+    def requestReceived(self, method: bytes, target: bytes, version: bytes) -> None:
+        """The body is complete."""
+        self.body_complete = True
+        if self._sink is not None:
+            self._sink.input_ended()
+        self._done()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        self.is_lost = True
+        if self._sink is not None:
+            self._sink.lost()
+
+    # -- the response ----------------------------------------------------------------------------
+
+    def respond(
+        self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send a whole response."""
+        self.start(status, headers or {}, len(body))
+        if self.method != "HEAD":
+            self.write(body)
+        self.finish()
+
+    def start(self, status: int, headers: Mapping[str, str], length: int | None) -> None:
+        """Send the head of a response, whose body has `length` bytes; None if that is unknown.
+
+        A response that comes before the whole body of its request ends the connection.
+        """
+        if self.is_lost:
+            return
+        self.started = True
+        self._chunked = length is None and not self.is_old
+        self._keeps_open = self.channel.persistent and self.body_complete
+        self._keeps_open = self._keeps_open and (length is not None or self._chunked)
+        lines = [f"HTTP/1.1 {status} {_phrase(status)}", f"Date: {datetimeToString().decode()}"]
+        lines += _header_lines(headers)
+        if length is not None and status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            lines.append(f"Content-Length: {length}")
+        if self._chunked:
+            lines.append("Transfer-Encoding: chunked")
+        if not self._keeps_open:
+            lines.append("Connection: close")
+        self._head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the body."""
+        if not self.is_lost:
+            self.channel.transport.write(self._head + (self._chunk(data) if data else b""))
+            self._head = b""
+
+    def _chunk(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+
+    def finish(self) -> None:
+        """End the response."""
+        if self.finished or self.is_lost:
+            return
+        self.write(b"")
+        if self._chunked:
+            self.channel.transport.write(b"0\r\n\r\n")
+        self.finished = True
+        self._done()
+
+    def _done(self) -> None:
+        """Let the channel go on when both sides are through."""
+        if not self.finished:
+            return
+        if not self._keeps_open:
+            self.channel.dismiss()
+        elif self.body_complete:
+            self.channel.requestDone(self)
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase
+
+
+def _header_lines(headers: Mapping[str, str]) -> Iterable[str]:
+    """Return headers as lines. What comes from outside may not end a line (RFC 9110, 5.5)."""
+    for name, value in headers.items():
+        yield f"{name}: {_LINE_ENDS.sub(' ', value)}"

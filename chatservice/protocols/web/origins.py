@@ -1,0 +1,63 @@
+"""The rule of whose pages may use this server: only its own.
+
+A page of another server can make a browser send requests here. It is known by the header `Origin`,
+or by `Sec-Fetch-Site`. With DNS rebinding, its own name points here: it is known by `Host`.
+"""
+
+import re
+import socket
+from collections.abc import Iterable
+
+from twisted.internet.interfaces import ISSLTransport
+
+from chatservice.protocols.web.exchange import Exchange
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
+_ADDRESS = re.compile(r"\[.*\]|[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110, 9.2.1)."""
+
+Refused = tuple[int, str]
+"""A status of HTTP and a sentence."""
+
+
+class Origins:
+    """Knows the names of this server: `names` of the operator's, the machine's own, and those that
+    end with `.local`, which only the local network gives (RFC 6762, 3). An address is no name."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        own = socket.gethostname()
+        known = {"localhost", own, own.partition(".")[0], *names}
+        self._names = frozenset(it.lower().removesuffix(".") for it in known)
+
+    def knows(self, host: str) -> bool:
+        """Return whether the value of a `Host` header, a name or an address and maybe a port, is
+        this server's."""
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        name = found[1].lower().removesuffix(".")
+        return bool(_ADDRESS.fullmatch(name)) or name in self._names or name.endswith(".local")
+
+    def refusal(self, exchange: Exchange) -> Refused | None:
+        """Return why a request is refused, or None."""
+        if exchange.header_count("Host") != 1 and not exchange.is_old:
+            return 400, "A request has one Host header (RFC 9112, 3.2)."
+        host = exchange.header("Host")
+        if host and not self.knows(host):
+            return (
+                403,
+                "This server does not know that name; use its address.",
+            )
+        origin = exchange.header("Origin")
+        if origin and origin != f"{_scheme(exchange)}://{host}":
+            return 403, "A page of another server may not use this one."
+        changes = exchange.method not in _SAFE
+        if changes and exchange.header("Sec-Fetch-Site") in ("cross-site", "same-site"):
+            return 403, "A page of another server may not use this one."
+        return None
+
+
+def _scheme(exchange: Exchange) -> str:
+    return "https" if ISSLTransport.providedBy(exchange.channel.transport) else "http"

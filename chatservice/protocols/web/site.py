@@ -1,0 +1,122 @@
+"""The routes of HTTP: what answers a request."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice.domain.chat import Chat
+from chatservice.errors import Refusal
+from chatservice.grammar import websocket
+from chatservice.net.flow import SERVER_ERROR
+from chatservice.net.sniff import PrefixRow
+from chatservice.protocols.web.channel import WebChannel
+from chatservice.protocols.web.exchange import Exchange
+from chatservice.protocols.web.origins import Origins
+from chatservice.protocols.web.pagefiles import PageFiles
+from chatservice.protocols.web.wsconnection import WebSocketConnection
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""The methods that the port knows HTTP by. A ticket has no slash, and no name has a space."""
+
+SAFE_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+        "media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+"""Headers of each response: nothing from elsewhere runs in the page, and no other page shows or
+reads it (docs/web.md)."""
+
+
+def row(factory: Any) -> PrefixRow:
+    """Return the row of HTTP in the table of a `chatservice.protocols.factory.ChatFactory`."""
+    page, origins = PageFiles(), Origins(factory.host_names)
+
+    def serve(connection: Any, chat: Chat) -> WebChannel:
+        return WebChannel(connection, Site(chat, page, origins).serve)
+
+    prefixes = (f"{method} {path}" for method in METHODS for path in ("/", "http://", "https://"))
+    encoded = (*(it.encode() for it in prefixes), b"OPTIONS * ")
+    return PrefixRow("HTTP", serve, _turned_away, encoded)
+
+
+def _turned_away(refusal: Refusal, begun: bytes) -> bytes:
+    """Word a refusal of the whole connection."""
+    body = str(refusal.sentence).encode() + b"\n"
+    head = (
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\nRetry-After: 10\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class Site:
+    """Answers the requests of one connection."""
+
+    log = Logger()
+
+    def __init__(self, chat: Chat, page: PageFiles, origins: Origins) -> None:
+        self._chat = chat
+        self._page = page
+        self._origins = origins
+
+    def serve(self, exchange: Exchange) -> None:
+        """Answer a request."""
+        try:
+            if (refused := self._origins.refusal(exchange)) is not None:
+                respond_text(exchange, *refused)
+                return
+            self._route(exchange)
+        except Exception:
+            self._failed(Failure(), exchange)
+
+    def _failed(self, failure: Failure, exchange: Exchange) -> None:
+        if exchange.is_lost or exchange.finished:
+            return
+        if exchange.started:  # half an answer must not look like a whole one
+            exchange.channel.transport.abortConnection()
+            return
+        refusal = failure.value
+        if not isinstance(refusal, Refusal):
+            self.log.failure("a request of HTTP failed", failure)
+            refusal = SERVER_ERROR
+        respond_text(exchange, 400, str(refusal.sentence))
+
+    def _route(self, exchange: Exchange) -> None:
+        path = exchange.path
+        if path == "/ws":
+            self._websocket(exchange)
+        elif (found := self._page.find(path)) is not None:
+            found.answer(exchange, SAFE_HEADERS)
+        else:
+            respond_text(exchange, 404, "There is nothing here.")
+
+    def _websocket(self, exchange: Exchange) -> None:
+        refusal = websocket.upgrade_refusal(lambda name: exchange.header(name) or None)
+        if exchange.method != "GET" or refusal is not None:
+            status, sentence, headers = refusal or (405, "Ask for a WebSocket with GET.", {})
+            respond_text(exchange, status, sentence, headers)
+            return
+        channel = exchange.channel
+        accept = websocket.accept_key(exchange.header("Sec-WebSocket-Key"))
+        channel.transport.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept.encode()
+        )
+        channel.upgrade(WebSocketConnection(channel.outer, channel, self._chat))
+
+
+def respond_text(
+    exchange: Exchange, status: int, sentence: str, headers: Mapping[str, str] | None = None
+) -> None:
+    """Answer with one plain sentence."""
+    more = {"Content-Type": "text/plain; charset=utf-8", **SAFE_HEADERS, **(headers or {})}
+    exchange.respond(status, f"{sentence}\n".encode(), more)

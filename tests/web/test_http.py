@@ -1,0 +1,158 @@
+"""HTTP on the port: heads, bodies, connections, and whose pages may use it."""
+
+import re
+
+import pytest
+
+from tests.servers import RawClient
+from tests.web.clients import HttpClient
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def test_the_page_and_its_parts(server):
+    """`/` is the page, and everything that it names is there, small, and never old."""
+    client = HttpClient(server.port)
+    page = client.request("GET", "/")
+    assert page.status == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    parts = re.findall(r'(?:src|href)="/?(static/[^"]+)"', page.body.decode())
+    assert parts
+    for path in parts:
+        part = client.request("GET", f"/{path}")
+        assert part.status == 200, path
+        assert part.body
+        again = client.request("GET", f"/{path}", If_None_Match=part.headers["etag"])
+        assert (again.status, again.body) == (304, b"")
+    assert client.request("HEAD", "/").headers["content-length"] == str(len(page.body))
+    assert client.request("DELETE", "/").status == 405
+
+
+def test_text_and_json_work_beside_it(server):
+    """The same port still takes people, programs and tickets, whose first words look alike."""
+    person = RawClient(server.port)
+    person.send("Gerta", "/who")
+    person.expect("* 1 in lobby")
+    ticket = RawClient(server.port)
+    ticket.send("GET httphttphttphttp")
+    ticket.expect("That ticket is not good")
+    slow = RawClient(server.port)
+    for letter in "PUT / HTTP/1.1\r\nHost: a.local\r\n\r\n":
+        slow.send_raw(letter.encode())
+    assert slow.line().startswith("HTTP/1.1 ")
+
+
+def test_requests_come_in_one_piece_or_in_many(server):
+    """Pipelined requests have an answer each, in order; one in single bytes has one, too."""
+    client = HttpClient(server.port)
+    client.send_raw(GET.replace(b" / ", b" /nothing ") + GET + GET.replace(b" / ", b" /ws "))
+    assert [client.response().status for _ in range(3)] == [404, 200, 426]
+    for byte in GET:
+        client.send_raw(bytes((byte,)))
+    assert client.response().status == 200
+
+
+def test_a_client_may_half_close(server):
+    """`nc -N` sends a request and the end of its input at once: it gets the answer."""
+    client = HttpClient(server.port)
+    client.send_raw(GET)
+    client.end()
+    assert client.rest().startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET / HTTP/1.1\nHost: localhost\n\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\nX: 1\r\n\r\n", 400),
+        (b"GET /\r\n\r\n", 400),
+        (b"GET / HTTP/3.0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 5000 + b"\r\n", 431),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
+        (
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+    ],
+    ids=lambda it: str(it)[:40],
+)
+def test_a_bad_head_has_one_answer(server, data, status):
+    """It gets the status and one plain sentence, and the connection ends."""
+    client = HttpClient(server.port)
+    client.send_raw(data)
+    answer = client.rest()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), answer
+    assert re.fullmatch(rb"[A-Z][^\n]+\.\n", body), answer
+    assert b"connection: close" in head.lower()
+
+
+def test_a_slow_head_is_told_so(start_server):
+    """Bytes that trickle in do not keep a connection; an idle one ends without a word."""
+    server = start_server(request_seconds=0.5)
+    slow, idle = HttpClient(server.port), HttpClient(server.port)
+    slow.send_raw(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+    idle.send_raw(GET)
+    assert slow.rest().startswith(b"HTTP/1.1 408 ")
+    assert idle.response().status == 200
+    assert idle.rest() == b""
+
+
+def test_a_browser_is_not_greeted_after_its_first_bytes(start_server):
+    """A head in two pieces, with the greeting's time between them, is answered in HTTP alone."""
+    server = start_server(greeting_seconds=0.05)
+    client, person = HttpClient(server.port), RawClient(server.port)
+    client.send_raw(GET[:10])
+    person.expect("Welcome")  # that time is over
+    client.send_raw(GET[10:])
+    assert client.response().status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "localhost.evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example:80"}, 403),
+        ({"Host": "a b"}, 403),
+        ({"Host": ""}, 400),
+        ({"Host": "localhost\r\nHost: localhost"}, 400),
+        ({"Host": "localhost:5555"}, 200),
+        ({"Host": "[::1]:5555"}, 200),
+        ({"Host": "10.1.2.3"}, 200),
+        ({"Host": "board.local"}, 200),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+    ids=str,
+)
+def test_only_our_own_pages_and_names(server, headers, status):
+    """A page elsewhere is known by `Origin`; one whose name points here, by `Host`."""
+    assert HttpClient(server.port).request("GET", "/", **headers).status == status
+
+
+def test_another_site_changes_nothing(server):
+    """A form of another site has no `Origin` in some browsers, but says where it comes from."""
+    client = HttpClient(server.port)
+    assert client.request("POST", "/", b"x", Sec_Fetch_Site="cross-site").status == 403
+
+
+def test_a_full_server_says_so_in_http(start_server):
+    """It answers 503, and the time after which to try again."""
+    server = start_server(connections=1)
+    person = RawClient(server.port)
+    person.send("ann", "/register secret-words-here", "/who")
+    person.expect("* 1 in lobby")
+    client = HttpClient(server.port)
+    client.send_raw(GET)
+    refused = client.response()
+    assert refused.status == 503
+    assert refused.headers["retry-after"]
+    assert refused.body
