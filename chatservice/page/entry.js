@@ -2,20 +2,23 @@
 
 import {avatar} from './avatar.js';
 import {el, icon} from './dom.js';
-import {clock, hue, listed, size, wholeTime} from './format.js';
+import {clock, hue, listed, shortClock, size, wholeTime} from './format.js';
 import {richText} from './richtext.js';
 import {preview} from './preview.js';
 import {mentions} from './state.js';
 
 const SYSTEM = new Set(['topic', 'removed', 'gone']);
 
+// Whether the entry is news of the room, to which nobody replies or reacts.
+export const isSystem = ({kind}) => SYSTEM.has(kind);
+
 // `grouped`: the row above is of the same user, so the name stands there.
 export function entryRow(app, room, entry, grouped) {
-  if (SYSTEM.has(entry.kind)) return systemRow(room, entry);
+  if (isSystem(entry)) return systemRow(room, entry);
   const head = grouped ? null : headOf(entry);
   const row = el(classesOf(app, entry, grouped), {role: 'article', tabindex: -1, id: rowId(entry),
     'aria-label': `${entry.from}, ${clock(entry.time)}`},
-  el('.gutter', {}, grouped ? time(entry) : avatar(entry.from)),
+  el('.gutter', {}, grouped ? time(entry, shortClock) : avatar(entry.from)),
   el('.body', {}, head, quoteOf(app, room, entry), contentOf(app, room, entry), reactionsOf(app, room, entry)));
   row.entry = entry;
   return row;
@@ -35,9 +38,9 @@ function headOf(entry) {
     entry.pinned && el('span.tag', {}, icon('pin'), 'pinned'));
 }
 
-function time(entry) {
+function time(entry, worded = clock) {
   return el('time.time', {datetime: new Date(entry.time).toISOString(), title: wholeTime(entry.time)},
-    clock(entry.time));
+    worded(entry.time));
 }
 
 function quoteOf(app, room, {about, quote}) {

@@ -3,12 +3,14 @@
 const CLOCK = new Intl.DateTimeFormat(undefined, {hour: '2-digit', minute: '2-digit'});
 const DAY = new Intl.DateTimeFormat(undefined, {weekday: 'long', day: 'numeric', month: 'long'});
 const WHOLE = new Intl.DateTimeFormat(undefined, {dateStyle: 'full', timeStyle: 'medium'});
-const SHORT = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'short'});
+const DATE = new Intl.DateTimeFormat(undefined, {day: 'numeric', month: 'short'});
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
 
 export const clock = (time) => CLOCK.format(time);
+// The same without AM and PM, for a narrow column.
+export const shortClock = (time) => CLOCK.formatToParts(time)
+  .filter(({type}) => type !== 'dayPeriod').map(({value}) => value).join('').trim();
 export const wholeTime = (time) => WHOLE.format(time);
-export const shortTime = (time) => SHORT.format(time);
 
 export function dayKey(time) {
   const date = new Date(time);
@@ -21,6 +23,13 @@ export function dayName(time, now = Date.now()) {
   const day = DAY.format(time);
   const year = new Date(time).getFullYear();
   return year === new Date(now).getFullYear() ? day : `${day} ${year}`;
+}
+
+// The time of today, else the day; the year only if it is another one.
+export function shortTime(time, now = Date.now()) {
+  if (dayKey(time) === dayKey(now)) return clock(time);
+  const year = new Date(time).getFullYear();
+  return `${DATE.format(time)}${year === new Date(now).getFullYear() ? '' : ` ${year}`}, ${clock(time)}`;
 }
 
 export function size(bytes) {

@@ -12,7 +12,7 @@ const DEEDS = {kick: 'put out', ban: 'banned', unban: 'lifted the ban on', mute:
 
 export function noteRow(app, note) {
   return el('.row.system.note', {}, el('.gutter'), el('.body', {}, MAKE[note.kind](note, app), ' ',
-    el('time.time', {}, clock(note.time))));
+    note.kind !== 'answer' && el('time.time', {}, clock(note.time))));
 }
 
 function presence({came, left}) {

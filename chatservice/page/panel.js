@@ -47,6 +47,7 @@ export class Panel {
   draw() {
     const room = this.app.state.current;
     if (!this.#kind || !room) return;
+    this.element.hidden = room.isPrivate && this.#kind === 'people';
     if (room !== this.#room) this.#turn(room);
     if (this.#kind === 'people') this.people.draw();
   }

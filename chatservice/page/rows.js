@@ -60,7 +60,8 @@ function addMark(rows, app, room, entry, walk) {
 }
 
 function entryItem(app, room, entry, walk) {
-  const grouped = Boolean(walk.above) && TALK.has(entry.kind) && TALK.has(walk.above.kind)
+  // An action names its user itself, so it needs no head.
+  const grouped = entry.kind === 'action' || Boolean(walk.above) && TALK.has(entry.kind) && TALK.has(walk.above.kind)
     && keyOf(walk.above.from) === keyOf(entry.from) && entry.time - walk.above.time < TOGETHER
     && !entry.about && !entry.pinned;
   return {key: entry.seq, stamp: `${entry.stamp}/${grouped}`,

@@ -2,7 +2,7 @@
 // waits, and keeps the state up to date.
 
 import {Connection, isLost} from './connection.js';
-import {forGood, forTab, preferences} from './keep.js';
+import {forGood, forTab, preferences, random} from './keep.js';
 import {Outbox} from './outbox.js';
 import {entryOf, keyOf} from './state.js';
 
@@ -98,9 +98,13 @@ export class Session {
   // A token in place of the password: it can be revoked, and changes no password.
   async #stayLoggedIn() {
     this.who.stay = false;
-    const label = `browser-${new Date().toISOString().slice(0, 16)}`;
-    const {token} = await this.request('token', {label});
-    forGood.set('login', {name: this.state.me, password: token});
+    const label = `browser-${new Date().toISOString().slice(0, 10)}-${random(4)}`;
+    try {
+      const {token} = await this.request('token', {label});
+      forGood.set('login', {name: this.state.me, password: token});
+    } catch (error) {
+      this.told.notice(error.message);
+    }
   }
 
   #forgetPrivateTalk() {
@@ -221,7 +225,7 @@ export class Session {
 
   // The server says in `end` that it ends the connection, and why.
   #notice({text, message, end}) {
-    this.told.notice(text ?? message);
+    if (!end) this.told.notice(text ?? message);
     if (!['put-out', 'replaced', 'revoked'].includes(end)) return;
     this.connection.stop();
     this.online = false;

@@ -2,7 +2,7 @@
 // one scrolls up, and knows when the newest one is in sight.
 
 import {el, icon, iconButton, reconcile} from './dom.js';
-import {rowId} from './entry.js';
+import {isSystem, rowId} from './entry.js';
 import {rowsOf} from './rows.js';
 
 const NEAR = 700;   // pixels from the top at which older entries are read
@@ -131,7 +131,7 @@ export class TalkView {
 
   #showTools(target) {
     const row = target.closest('.row');
-    if (!row?.entry || row.entry.kind === 'gone' || this.#tools.parentNode === row) return;
+    if (!row?.entry || isSystem(row.entry) || this.#tools.parentNode === row) return;
     row.append(this.#tools);
   }
 

@@ -52,6 +52,8 @@ export const typedActions = {
   async run(name, fields, room) {
     try {
       const answer = readable(await this.session.request(name, fields));
+      // Everybody is told of a new topic, also who set it.
+      if (name === 'topic') return;
       this.state.note(room, {kind: 'answer', ...answer});
     } catch (error) {
       this.state.note(room, {kind: 'answer', text: sentence(error), rows: []});

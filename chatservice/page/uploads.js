@@ -6,6 +6,7 @@ import {random} from './keep.js';
 import {digest} from './sha256.js';
 
 const AT_ONCE = 2;
+const ASK_AGAIN = 5000;
 
 class Stopped extends Error {}
 
@@ -57,7 +58,8 @@ export class Uploads {
   // The connection is back: what broke with it goes on.
   online() {
     this.items.filter(({state}) => state === 'broken').forEach((item) => this.resume(item));
-    this.findUnfinished().catch(() => {});
+    // Once more a little later: the server may not have noticed yet that an earlier page is gone.
+    for (const wait of [0, ASK_AGAIN]) setTimeout(() => this.findUnfinished().catch(() => {}), wait);
   }
 
   cancel(item) {
