@@ -19,12 +19,17 @@ from chatservice.grammar.commandtypes import Arg, ArgType
 from chatservice.grammar.webanswers import PROBLEM
 from chatservice.grammar.webapi import EVENTS, LINES
 from chatservice.grammar.webfaults import Fault
-from chatservice.grammar.webfields import FORM, GUEST, JSON, TEXT
+from chatservice.grammar.webfields import FLAGS, FORM, GUEST, JSON, TEXT
 from chatservice.grammar.webroutes import API, ROUTES, Does, Route
 
 _Schema = dict[str, Any]
 
 _BYTES = "application/octet-stream"
+
+_TEXT_SCHEMA: _Schema = {"type": "string", "pattern": "^[^\\u0000]*$"}
+"""Any text without a NUL."""
+
+_STRING: _Schema = {"type": "string"}
 
 
 @cache
@@ -84,6 +89,7 @@ def _operation(row: Route) -> _Schema:
     return {
         "operationId": f"{row.method.lower()}_{_plain(inside)}",
         "summary": without_slashes(row.help),
+        **({"description": _STREAM} if row.follows else {}),
         "tags": [inside.partition("/")[0]],
         "parameters": list(_parameters(row)),
         **body,
@@ -92,6 +98,14 @@ def _operation(row: Route) -> _Schema:
             "default": {"$ref": "#/components/responses/Problem"},
         },
     }
+
+
+_STREAM = (
+    "With `?follow`, the answer is a stream of entries, as JSON lines, server-sent events or text: "
+    "those after `after`, or else the last `limit`, and then new ones as they come. The header "
+    "Last-Event-ID is taken for `after`."
+)
+"""The field `follow` is no parameter here: a client that tries all of them would wait for ever."""
 
 
 def _plain(path: str) -> str:
@@ -106,16 +120,14 @@ def _takes_body(row: Route) -> bool:
 def _parameters(row: Route) -> Iterator[_Schema]:
     for name in row.variables():
         arg = row.arguments().get(name)
-        schema = _schema(arg) if arg is not None else _TEXT_SCHEMA
+        number = arg is not None and arg.type.json_type is int
         help_ = arg.help if arg is not None else "the user"
+        schema = _NUMBER_SCHEMA if number else _SEGMENT_SCHEMA
         yield {**_parameter("path", name, schema, help_), "required": True}
     if row.does is Does.UPLOAD or not _takes_body(row):
         for name, arg in row.fields().items():
             required = {"required": True} if _is_required(row, arg) else {}
             yield {**_parameter("query", name, _schema(arg), arg.help), **required}
-    if row.follows:
-        follow = "true: the answer is a stream of entries, those after `after` or the last `limit`"
-        yield _parameter("query", "follow", {"type": "boolean"}, follow)
     if GUEST not in row.fields():
         yield {"$ref": "#/components/parameters/Guest"}
 
@@ -130,32 +142,58 @@ def _is_required(row: Route, arg: Arg) -> bool:
 
 
 def _body(row: Route) -> _Schema:
+    """Return the body of a route. On one with a text, any form is a text, or has it."""
     if row.does is Does.UPLOAD:
-        return {"required": True, "content": {_BYTES: {}}}
-    names = [name for name, arg in row.fields().items() if _is_required(row, arg)]
-    described = {
-        name: {**_schema(arg), "description": without_slashes(arg.help)}
+        return {"content": {_BYTES: {}}}
+    needed = [name for name, arg in row.fields().items() if _is_required(row, arg)]
+    form = {
+        name: _described(_schema(arg, _STRING if row.text else _TEXT_SCHEMA), arg)
         for name, arg in row.fields().items()
     }
-    schema = {"schema": {"type": "object", "properties": described, "required": names}}
-    strict = {"schema": {**schema["schema"], "additionalProperties": False}}
-    text = {TEXT: {"schema": described[row.text]}} if row.text else {}
-    return {"required": bool(names), "content": {JSON: schema, FORM: strict, **text}}
+    json = {
+        name: _described(_json_schema(arg, name in needed), arg)
+        for name, arg in row.fields().items()
+    }
+    strict = {} if row.text else {"required": needed, "additionalProperties": False}
+    return {
+        "required": bool(needed) and not row.text,
+        "content": {
+            JSON: {"schema": {"type": "object", "required": needed, "properties": json}},
+            FORM: {"schema": {"type": "object", "properties": form, **strict}},
+            **({TEXT: {"schema": _TEXT_SCHEMA}} if row.text else {}),
+        },
+    }
 
 
-def _schema(arg: Arg) -> _Schema:
-    """Return the schema of an argument. Numbers have at most 18 digits, as in a query."""
+def _described(schema: _Schema, arg: Arg) -> _Schema:
+    return {**schema, "description": without_slashes(arg.help)}
+
+
+def _json_schema(arg: Arg, needed: bool) -> _Schema:
+    """Return the schema of an argument in a JSON body, where null stands for one left out."""
+    schema = {"type": "boolean"} if arg.type.json_type is bool else _schema(arg)
+    return schema if needed else {**schema, "type": [schema["type"], "null"]}
+
+
+def _schema(arg: Arg, text: _Schema = _TEXT_SCHEMA) -> _Schema:
+    """Return the schema of an argument in a query or a form; `text` is that of any text."""
     if arg.type.json_type is int:
-        return {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+        return _NUMBER_SCHEMA
     if arg.type.json_type is bool:
-        return {"type": "boolean"}
+        return {"type": "string", "enum": list(FLAGS)}
     if arg.type in (ArgType.SHA256, ArgType.TIME):
         return {"type": "string", "pattern": f"^{arg.type.pattern.pattern}$"}
-    return {**_TEXT_SCHEMA, **({"examples": list(arg.choices)} if arg.choices else {})}
+    return {**text, **({"examples": list(arg.choices)} if arg.choices else {})}
 
 
-_TEXT_SCHEMA: _Schema = {"type": "string", "pattern": "^[^\\u0000]*$"}
-"""Any text without a NUL."""
+_SEGMENT_SCHEMA: _Schema = {
+    "type": "string",
+    "pattern": r"^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f]+$",
+}
+"""A part of a path, as `webtarget.parse` takes it."""
+
+_NUMBER_SCHEMA: _Schema = {"type": "integer", "minimum": 0, "maximum": (1 << 60) - 1}
+"""A number, as `jsonlines.parse_request` takes it."""
 
 
 def _content(row: Route) -> _Schema:
@@ -169,7 +207,7 @@ def _content(row: Route) -> _Schema:
     return {JSON: {"schema": _ref(row.command.reply.__name__)}, **text, **streams}
 
 
-_LINES_SCHEMA: _Schema = {"schema": {"type": "string"}}
+_LINES_SCHEMA: _Schema = {"schema": _STRING}
 
 
 def _ref(name: str) -> _Schema:
@@ -187,7 +225,6 @@ def _object(properties: Mapping[str, _Schema], optional: Mapping[str, _Schema]) 
     }
 
 
-_STRING: _Schema = {"type": "string"}
 _INTEGER: _Schema = {"type": "integer"}
 _STRINGS: _Schema = {"type": "array", "items": _STRING}
 _TIME: _Schema = {"type": "string", "format": "date-time"}

@@ -139,18 +139,19 @@ def _value(arg: Arg, text: str | None) -> Any:
     return text or ""
 
 
-_INT = re.compile("[0-9]{1,18}")
+_INT = re.compile("[0-9]{1,19}")
 
 
 def _flag(text: str | None) -> bool | str:
     """Return the value of a flag. Without a value, as in `?follow`, it is true."""
-    return _FLAGS.get(text.casefold(), text) if text else True
+    return FLAGS.get(text, text) if text is not None else True
 
 
-_FLAGS: Mapping[str, bool] = {
-    **dict.fromkeys(("true", "yes", "on", "1"), True),
+FLAGS: Mapping[str, bool] = {
+    **dict.fromkeys(("", "true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
+"""The values of a flag in a query or a form."""
 
 
 # -- the body --------------------------------------------------------------------------------------
@@ -201,7 +202,13 @@ def _of_json(row: Route, body: bytes, taken: set[str]) -> replies.Fields:
         ) from None
     for name in taken & loaded.keys():
         raise _twice(name)
-    return {name: loaded[name] for name in row.fields() if name in loaded}
+    return {name: _whole(loaded[name]) for name in row.fields() if name in loaded}
+
+
+def _whole(value: Any) -> Any:
+    """Return a number without its fraction, if that is zero: some languages write 7 as 7.0, and
+    for JSON Schema both are the same."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _of_text(row: Route, kind: str, body: bytes, taken: Iterable[str]) -> replies.Fields:

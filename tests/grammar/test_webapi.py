@@ -111,6 +111,7 @@ SAID = {
     ("Text/Plain; charset=UTF-8", "שלום\r\n".encode()): "שלום",
     ("", b"no type"): "no type",
     (JSON, b'{"text":"a\\nb"}'): "a\nb",
+    (JSON, b'{"text":"a","about":null,"key":null}'): "a",
     ("application/json; charset=utf-8", b'{"text":"a","unknown":1,"key":null}'): "a",
 }
 
@@ -145,6 +146,7 @@ def test_every_text_has_a_route():
         "react",
         {"room": "lab", "position": 7, "word": "+1"},
     )
+    assert asked("POST", MESSAGES, JSON, b'{"text":"a","about":3.0}')[1]["about"] == 3
     assert asked("POST", MESSAGES + b"?text=a+b&about=3") == (
         "say",
         {"room": "lab", "text": "a b", "about": 3},
