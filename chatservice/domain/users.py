@@ -142,6 +142,23 @@ class Users:
             self.leave(login.former)  # at once: it may take long until it reads that
         return welcome
 
+    async def name_of_token(self, token: str) -> str:
+        """Return the name of the account that has a token. Raises `Refusal` (wrong-password)."""
+        known = await self._accounts.token(tokens.digest(token))
+        account = await self._accounts.account(known.account) if known is not None else None
+        if account is None or not token.startswith(tokens.TOKEN_PREFIX):
+            raise Refusal(Code.WRONG_PASSWORD, "That token is not good; make a new one.")
+        return account.name
+
+    def follow_inbox(self, session: Session, after: int | None, last: int) -> None:
+        """Let a session that is not visible read its user's inbox: the entries after a position, or
+        the `last` ones, and then new ones. Raises `Refusal` (not-allowed)."""
+        if not self._rights.token_covers(session, None):
+            raise Refusal(Code.NOT_ALLOWED, "Your token is for one room only; follow that room.")
+        inbox = self.inbox(session.require_user())
+        position = max(inbox.last - last, 0) if after is None else after
+        session.inbox = Cursor(inbox, session, position)
+
     def check_admitted(self, session: Session, key: str) -> None:
         """Raise `Refusal` if nobody may come in by the name with that key: it, or the address, is
         banned from the server (banned), or it is a deleted account's (name-taken)."""

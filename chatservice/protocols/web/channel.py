@@ -1,6 +1,7 @@
 """HTTP/1.1 on a connection: reads requests, one after another, for a `Site`."""
 
 from collections.abc import Callable, Collection
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -9,7 +10,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
-from chatservice.domain.model import User
+from chatservice.domain.model import PauseReason, User
 from chatservice.errors import Refusal
 from chatservice.events import EndReason
 from chatservice.net.transfer import Discard
@@ -22,8 +23,8 @@ bytes were not read, its system would drop the response (RFC 9112, 9.6)."""
 
 
 class WebChannel(HTTPChannel):
-    """A reader of requests. `outer` is the connection that handed its bytes over; `serve` answers
-    an `Exchange`.
+    """A reader of requests. `outer` is the connection that handed its bytes over; `site_for` makes
+    the `chatservice.protocols.web.site.Site` that answers each `Exchange`.
 
     It may become another protocol (`upgrade`), and hands a body over as it is (`take_raw`). From
     one response on, the next head must be there within `Limits.request_seconds`: bytes that trickle
@@ -38,15 +39,27 @@ class WebChannel(HTTPChannel):
     outer: Any
     kind = "HTTP"
 
-    def __init__(self, outer: Any, serve: Callable[[Exchange], None]) -> None:
+    def __init__(self, outer: Any, site_for: Callable[["WebChannel"], Any]) -> None:
         super().__init__()
         self.outer = outer
         self.connection = WebConnection(outer, self)
-        self._serve = serve
+        self._site = site_for(self)
+        self.streaming: Any = None
         self._timer: Any = None
         self._dismissed = self._input_ended = False
         self._raw_body: Discard | None = None
         self._upgraded: Any = None
+
+    def _serve(self, exchange: Exchange) -> None:
+        """Answer a request when it is this connection's turn, and no rate limit holds it."""
+        flow, slices = self.connection.flow, self.outer.factory.timeslices
+        if not flow.reasons and slices.is_over():
+            flow.pause_reading(PauseReason.TURN)
+            slices.enqueue(flow)
+        if flow.reasons:
+            self.connection.when_read_on = partial(self._serve, exchange)
+        elif not exchange.is_lost:
+            self._site.serve(exchange)
 
     # -- the connection --------------------------------------------------------------------------
 
@@ -105,6 +118,7 @@ class WebChannel(HTTPChannel):
         if self.connection.transfer is not None:
             self.connection.transfer.lost()
         self.connection.lost()
+        self._site.lost()
         if self._upgraded is not None:
             self._upgraded.connectionLost(reason)
         else:
@@ -211,6 +225,8 @@ class WebChannel(HTTPChannel):
         """End the connection, because the server stops or needs the place."""
         if self._upgraded is not None:
             self._upgraded.end(sentence, why)
+        elif self.streaming is not None:
+            self.streaming.end(sentence, why)
         else:
             self.loseConnection()
 

@@ -1,17 +1,19 @@
 """One HTTP request and its response."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Protocol
-from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
-from twisted.web.http_headers import Headers
+from twisted.web.http_headers import Headers as RequestHeaders
 
 from chatservice.errors import Code, Refusal
+
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+"""Headers of a response by name; or in pairs, where a name comes twice."""
 
 _LINE_ENDS = re.compile(r"[\r\n\0]")
 
@@ -68,12 +70,15 @@ class Exchange:
 
     def __init__(self, channel: Any, queued: object = None) -> None:
         self.channel = channel
-        self.requestHeaders = Headers()  # the channel fills it
-        self.method = self.path = self.query = ""
+        self.requestHeaders = RequestHeaders()  # the channel fills it
+        self.method = self.path = ""
+        self.target = b""
         self.length: int | None = 0
         self.started = self.finished = False
-        self.body_complete = False
+        self.body_complete = self._is_over = False
         self.is_lost = False
+        self.when_lost: Callable[[], None] = lambda: None
+        self._head = b""
         self._chunked = False
         self._keeps_open = True
         self._sink: BodySink | None = None
@@ -94,18 +99,11 @@ class Exchange:
     def begin(self, method: bytes, target: bytes, version: bytes, length: int | None) -> None:
         """Take the head of the request."""
         self.method = method.decode("latin-1")
-        path, _, query = target.partition(b"?")
-        self.path, self.query = path.decode("latin-1"), query.decode("latin-1")
+        self.target = target
+        self.path = target.partition(b"?")[0].decode("latin-1")
         self.length = length
         self.is_old = version != b"HTTP/1.1"
         self._expects = self.header("Expect").lower() == "100-continue" and not self.is_old
-
-    def decoded_path(self) -> str:
-        """Return the path without its percent-encoding. Raises `Refusal` (bad-line)."""
-        try:
-            return unquote_to_bytes(self.path).decode()
-        except UnicodeDecodeError:
-            raise Refusal(Code.BAD_LINE, "That path is not UTF-8; encode it so.") from None
 
     async def body(self, most: int) -> bytes:
         """Return the body. Raises `Refusal` (too-long) if it has more than `most` bytes."""
@@ -150,19 +148,18 @@ class Exchange:
         self.is_lost = True
         if self._sink is not None:
             self._sink.lost()
+        self.when_lost()
 
     # -- the response ----------------------------------------------------------------------------
 
-    def respond(
-        self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> None:
+    def respond(self, status: int, body: bytes = b"", headers: Headers = ()) -> None:
         """Send a whole response."""
-        self.start(status, headers or {}, len(body))
+        self.start(status, headers, len(body))
         if self.method != "HEAD":
             self.write(body)
         self.finish()
 
-    def start(self, status: int, headers: Mapping[str, str], length: int | None) -> None:
+    def start(self, status: int, headers: Headers, length: int | None) -> None:
         """Send the head of a response, whose body has `length` bytes; None if that is unknown.
 
         A response that comes before the whole body of its request ends the connection.
@@ -204,11 +201,13 @@ class Exchange:
 
     def _done(self) -> None:
         """Let the channel go on when both sides are through."""
-        if not self.finished:
+        if not self.finished or self._is_over:
             return
         if not self._keeps_open:
+            self._is_over = True
             self.channel.dismiss()
         elif self.body_complete:
+            self._is_over = True
             self.channel.requestDone(self)
 
 
@@ -216,7 +215,8 @@ def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase
 
 
-def _header_lines(headers: Mapping[str, str]) -> Iterable[str]:
+def _header_lines(headers: Headers) -> Iterable[str]:
     """Return headers as lines. What comes from outside may not end a line (RFC 9110, 5.5)."""
-    for name, value in headers.items():
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    for name, value in pairs:
         yield f"{name}: {_LINE_ENDS.sub(' ', value)}"

@@ -1,6 +1,7 @@
 """The routes of HTTP: what answers a request."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from twisted.logger import Logger
@@ -11,10 +12,12 @@ from chatservice.errors import Refusal
 from chatservice.grammar import websocket
 from chatservice.net.flow import SERVER_ERROR
 from chatservice.net.sniff import PrefixRow
+from chatservice.protocols.web.api import Api
 from chatservice.protocols.web.channel import WebChannel
 from chatservice.protocols.web.exchange import Exchange
 from chatservice.protocols.web.origins import Origins
 from chatservice.protocols.web.pagefiles import PageFiles
+from chatservice.protocols.web.webuser import WebUser
 from chatservice.protocols.web.wsconnection import WebSocketConnection
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -41,7 +44,7 @@ def row(factory: Any) -> PrefixRow:
     page, origins = PageFiles(), Origins(factory.host_names)
 
     def serve(connection: Any, chat: Chat) -> WebChannel:
-        return WebChannel(connection, Site(chat, page, origins).serve)
+        return WebChannel(connection, partial(Site, chat, page, origins))
 
     prefixes = (f"{method} {path}" for method in METHODS for path in ("/", "http://", "https://"))
     encoded = (*(it.encode() for it in prefixes), b"OPTIONS * ")
@@ -59,14 +62,20 @@ def _turned_away(refusal: Refusal, begun: bytes) -> bytes:
 
 
 class Site:
-    """Answers the requests of one connection."""
+    """Answers the requests of one connection, which comes through a `channel`."""
 
     log = Logger()
 
-    def __init__(self, chat: Chat, page: PageFiles, origins: Origins) -> None:
+    def __init__(self, chat: Chat, page: PageFiles, origins: Origins, channel: WebChannel) -> None:
         self._chat = chat
         self._page = page
         self._origins = origins
+        self._user = WebUser(channel.connection, chat)
+        self._api = Api(self._user, chat, SAFE_HEADERS)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._user.leave()
 
     def serve(self, exchange: Exchange) -> None:
         """Answer a request."""
@@ -97,7 +106,7 @@ class Site:
         elif (found := self._page.find(path)) is not None:
             found.answer(exchange, SAFE_HEADERS)
         else:
-            respond_text(exchange, 404, "There is nothing here.")
+            self._api.serve(exchange)
 
     def _websocket(self, exchange: Exchange) -> None:
         refusal = websocket.upgrade_refusal(lambda name: exchange.header(name) or None)

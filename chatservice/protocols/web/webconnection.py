@@ -1,5 +1,6 @@
 """A connection of HTTP, as sessions and transfers know connections."""
 
+from collections.abc import Callable
 from typing import Any
 
 from chatservice.net.connection import MovingBytes
@@ -15,6 +16,7 @@ class WebConnection:
         self.transport: Any = outer.transport
         self.flow = FlowControl(self)
         self.transfer: MovingBytes | None = None
+        self.when_read_on: Callable[[], None] | None = None
         self.outer = outer
         self.channel = channel
 
@@ -38,8 +40,12 @@ class WebConnection:
 
     def read_on(self) -> None:
         """Read on."""
-        if self.connected:
-            self.transport.resumeProducing()
+        if not self.connected:
+            return
+        self.transport.resumeProducing()
+        if (call := self.when_read_on) is not None:
+            self.when_read_on = None
+            call()
 
     def logged_in(self) -> None:
         """The client has a name, or a ticket."""

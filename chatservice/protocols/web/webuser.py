@@ -1,0 +1,172 @@
+"""The user of HTTP requests on one connection."""
+
+import secrets
+from base64 import b64decode
+from inspect import isawaitable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from chatservice import replies
+from chatservice.domain.chat import Chat
+from chatservice.domain.dispatch import dispatch
+from chatservice.domain.log import Cursor, EventBatch
+from chatservice.domain.model import Session, SessionTraits
+from chatservice.errors import Code, Refusal
+from chatservice.events import EndReason
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Request
+from chatservice.net import outlet
+from chatservice.protocols.web.webconnection import WebConnection
+
+WEB = SessionTraits(
+    sees_own_entries=True, many_rooms=True, resumable=False, carries_files=True, visible=False
+)
+"""A session of single requests."""
+
+MOST_ROOMS = 16
+"""Rooms that a session has said something in, before a new one takes its place."""
+
+
+class LoginFailed(Exception):
+    """A name and its password, or a token, were refused, for the reason of `refusal`."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+
+
+class SilentPeer:
+    """A `chatservice.domain.log.Peer` that shows nothing: answers are all that its client gets."""
+
+    def __init__(self, connection: WebConnection) -> None:
+        self._connection = connection
+
+    @property
+    def origin(self) -> str:
+        """The address and port of the other side."""
+        return outlet.origin(self._connection.transport)
+
+    @property
+    def address(self) -> str:
+        """The address of the other side; empty on this machine."""
+        return outlet.address(self._connection.transport)
+
+    def wake(self, cursors: tuple[Cursor, ...]) -> None:
+        """Do nothing."""
+
+    def tell(self, news: EventBatch) -> None:
+        """Do nothing."""
+
+    def end(self, sentence: str, why: EndReason) -> None:
+        """End the connection."""
+        self._connection.dismiss()
+
+
+class WebUser:
+    """The user of a connection's requests. Requests of one user that follow each other have one
+    session, which others do not see."""
+
+    def __init__(self, connection: WebConnection, chat: Chat) -> None:
+        self._connection = connection
+        self._chat = chat
+        self._known_by: tuple[str, str | None] | None = None
+        self._made_up = ""
+        self.session: Session | None = None
+        self.welcome: replies.Welcome | None = None
+
+    async def enter(self, authorization: str, guest: str | None, peer: Any = None) -> Session:
+        """Return the session of a user: of a registered one by the value of a header
+        Authorization, or of a guest, who may have said a name. With `peer`, it is one of its own.
+
+        Raises `LoginFailed`, or the `Refusal` of a guest.
+        """
+        known_by = authorization, guest
+        if peer is None and self.session is not None and self._is_usable(known_by):
+            return self.session
+        session = Session(peer or SilentPeer(self._connection), WEB, self._connection.flow)
+        try:
+            welcome = await self._hello(session, authorization, guest)
+        except Refusal as refusal:
+            if authorization:
+                raise LoginFailed(refusal) from None
+            raise
+        if peer is None:
+            self.leave()
+            self.session, self._known_by, self.welcome = session, known_by, welcome
+        if not self._connection.connected:
+            self.end(session)
+            raise ConnectionAbortedError("the client has gone")
+        return session
+
+    def _is_usable(self, known_by: tuple[str, str | None]) -> bool:
+        session = self.session
+        return (
+            session is not None
+            and session.user is not None
+            and known_by == self._known_by
+            and len(session.rooms) < MOST_ROOMS
+        )
+
+    async def _hello(
+        self, session: Session, authorization: str, guest: str | None
+    ) -> replies.Welcome:
+        if authorization:
+            name, password = await self._credentials(authorization)
+            if guest is not None:
+                raise Refusal(Code.BAD_ARGUMENT, "Give a name, or who you are; not both.")
+            fields = {"name": name, "password": password}
+        else:
+            fields = {"name": guest or self._name()}
+        reply = await self.run(session, Request(COMMANDS["hello"], fields))
+        assert isinstance(reply, replies.Welcome)
+        return reply
+
+    def _name(self) -> str:
+        """Return a made-up name, the same for all requests."""
+        self._made_up = self._made_up or f"web-{secrets.token_hex(3)}"
+        return self._made_up
+
+    async def _credentials(self, authorization: str) -> tuple[str, str]:
+        """Return name and password of a header Authorization (RFC 7617, RFC 6750)."""
+        scheme, _, value = authorization.partition(" ")
+        value = value.strip()
+        if scheme.lower() == "bearer":
+            return await self._chat.users.name_of_token(value), value
+        if scheme.lower() == "basic":
+            try:
+                name, colon, password = b64decode(value, validate=True).decode().partition(":")
+            except ValueError:
+                colon = ""
+            if colon:
+                return name, password
+        sentence = "Authorization is Basic, with a name and a password, or Bearer, with a token."
+        raise Refusal(Code.WRONG_PASSWORD, sentence)
+
+    async def run(self, session: Session, request: Request) -> Any:
+        """Run a request, and return its reply; that of talk once it is stored. Raises `Refusal`."""
+        if not request.command.talk:
+            answer = dispatch(self._chat, session, request)
+            return await answer if isawaitable(answer) else answer
+        room = self._chat.rooms.resolve(session, request.args.get("room"))
+        if room not in session.rooms:
+            await self.run(session, Request(COMMANDS["join"], {"room": room.name}))
+        stored: Deferred[Any] = Deferred()
+        dispatch(self._chat, session, request, stored.callback)
+        position = await stored
+        if isinstance(position, Exception):
+            raise position
+        return replies.Stored(position)
+
+    def leave(self) -> None:
+        """End the session that there is."""
+        if self.session is not None:
+            self.end(self.session)
+            self.session = None
+
+    def end(self, session: Session) -> None:
+        """End a session, once what it said is stored."""
+        session.ended = True
+        leaving = dispatch(self._chat, session, Request(COMMANDS["quit"], {}))
+        if isawaitable(leaving):
+            self._connection.flow.when_answered(leaving, lambda _: None, lambda _: None)
