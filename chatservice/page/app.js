@@ -129,7 +129,7 @@ export class App {
 
   #arrived(room, entry) {
     if (this.#reads(room)) this.session.markRead(room);
-    else if (!room.mark && room.unread) room.mark = room.read;
+    else if (room.mark === null && room.unread) room.mark = room.read;
     this.notifier.arrived(room, entry);
   }
 
@@ -188,7 +188,7 @@ export class App {
 
   #turn(room) {
     this.state.current = room;
-    room.mark = room.unread ? room.read : 0;
+    room.mark = room.unread ? room.read : null;
     forTab.set('current', room.name);
     const [name] = this.#place();
     if (name?.toLowerCase() !== room.key) history.replaceState(null, '', `#${encodeURIComponent(room.name)}`);
@@ -216,7 +216,7 @@ export class App {
   #visible() {
     const room = this.state.current;
     if (!room) return;
-    if (document.hidden) room.mark = 0;
+    if (document.hidden) room.mark = null;
     else this.seen();
     this.bell.ring('all');
   }
@@ -233,6 +233,7 @@ export class App {
     if (has('talk', 'rooms')) this.header.draw(room);
     if (has('talk')) this.talk.draw(room);
     if (has('talk')) this.composer.draw(room);
+    if (has('talk')) this.seen();
     if (has('talk', 'people')) this.#drawTypists(room);
     if (has('people')) this.panel.draw();
   }

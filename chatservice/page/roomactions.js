@@ -94,7 +94,7 @@ export const roomActions = {
   gotoUnread() {
     const room = this.state.current;
     const next = room.entries.find(({seq}) => seq > room.mark);
-    if (room.mark && next) this.goto(room, next.seq);
+    if (room.mark !== null && next) this.goto(room, next.seq);
     else this.tell('Nothing is unread here.');
   },
 

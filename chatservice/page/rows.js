@@ -13,7 +13,7 @@ const TALK = new Set(['message', 'private', 'sent', 'file', 'sent-file']);
 export function rowsOf(app, room) {
   const rows = [topRow(app, room)];
   const notes = room.live ? [...room.notes] : [];
-  const walk = {day: '', above: null, marked: !room.mark};
+  const walk = {day: '', above: null, marked: room.mark === null};
   for (const entry of room.entries) {
     while (notes.length && notes[0].after < entry.seq) addNote(rows, app, room, notes.shift(), walk);
     addDay(rows, entry, walk);

@@ -37,7 +37,7 @@ export class Room {
     this.unread = 0;
     this.mentions = 0;
     this.exact = true;
-    this.mark = 0;
+    this.mark = null;  // the position behind which the unread began when one came, or null
     this.people = new Map();
     this.morePeople = 0;
     this.members = [];

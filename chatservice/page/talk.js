@@ -15,7 +15,7 @@ export class TalkView {
   #tools;
   #room = null;
   #atEnd = true;
-  #flash = 0;
+  #wanted = null;  // {room, seq} of an entry to show as soon as it is there
 
   // `app` has the actions on an entry; see main.js.
   constructor(app) {
@@ -44,13 +44,13 @@ export class TalkView {
     else if (anchor?.node.isConnected) this.#log.scrollTop += anchor.node.offsetTop - anchor.top;
     this.#log.setAttribute('aria-busy', `${this.app.session.isReading(room)}`);
     this.#drawDown(room);
-    if (room.loaded && room.find(this.#flash)) this.#reveal(room);
+    this.#reveal();
     this.#fill();
   }
 
   #turn(room) {
     this.#room = room;
-    this.#atEnd = true;
+    this.#atEnd = this.#wanted?.room !== room;
     this.#rows.replaceChildren();
     this.#rows.rows = new Map();
     this.#log.setAttribute('aria-label', `Talk in ${room.name}`);
@@ -104,15 +104,17 @@ export class TalkView {
 
   // Show the entry at a position once it is there.
   show(room, seq) {
-    this.#flash = seq;
+    this.#wanted = {room, seq};
     this.#atEnd = false;
-    if (room === this.#room && room.find(seq)) this.#reveal(room);
+    if (room === this.#room) this.#reveal();
   }
 
   #reveal() {
-    const row = document.getElementById(rowId({seq: this.#flash}));
+    if (this.#wanted?.room !== this.#room) return;
+    const row = document.getElementById(rowId(this.#wanted));
     if (!row) return;
-    this.#flash = 0;
+    this.#wanted = null;
+    this.#atEnd = false;
     row.scrollIntoView({block: 'center'});
     row.classList.add('shown');
     row.addEventListener('animationend', () => row.classList.remove('shown'), {once: true});

@@ -1,0 +1,59 @@
+"""A browser for tests, and people who use the page in it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, sync_playwright
+
+from tests.servers import PATIENCE, Server
+from tests.web.people import Person
+
+CHROMIUM = "/usr/bin/chromium"
+QUIETLY = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""Arguments for a machine without a screen: the browser talks with nobody but the server."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return a running Chromium."""
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIETLY))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Person]]:
+    """Return a function that opens the page of a server in a browser profile of its own, and comes
+    in if a name is given. A test fails if a page logged an error."""
+    problems: list[str] = []
+    people: list[Person] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        # A browser logs each failed connection itself; tests of broken ones expect that.
+        if message.type == "error" and "WebSocket connection" not in message.text:
+            problems.append(message.text)
+
+    def open_(server: Server, name: str = "", place: str = "", width: int = 1280) -> Person:
+        context = browser.new_context(viewport={"width": width, "height": 800})
+        context.set_default_timeout(PATIENCE * 1000)
+        page = context.new_page()
+        page.on("console", heard)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(f"http://127.0.0.1:{server.port}/{place}")
+        person = Person(page)
+        people.append(person)
+        if name:
+            person.come_in(name)
+        return person
+
+    yield open_
+    for person in people:
+        person.page.context.close()
+    assert not problems
