@@ -267,8 +267,8 @@ class Files:
                 size=size,
                 is_upload=False,
                 began=self._seconds(),
-                start_offset=size - outgoing.left,
-                done=lambda: size - outgoing.left,
+                start_offset=outgoing.at,
+                done=lambda: outgoing.at,
                 stop=stop,
                 requester=origin,
             )
@@ -403,10 +403,12 @@ class Files:
         """Return a code for a ticket."""
         return self._tickets.issue(ticket, self._seconds(), ticket.user.id)
 
-    def redeem(self, code: str, class_: type[AnyTicket], address: str) -> AnyTicket:
-        """Return the ticket of a code, shown from an address. Raises `Refusal` (bad-ticket,
-        banned)."""
-        ticket = self._tickets.redeem(code, class_, self._seconds())
+    def redeem(
+        self, code: str, class_: type[AnyTicket], address: str, stays: bool = False
+    ) -> AnyTicket:
+        """Return the ticket of a code, shown from an address. The code may be one that `stays` good
+        there (`Tickets`). Raises `Refusal` (bad-ticket, banned)."""
+        ticket = self._tickets.redeem(code, class_, self._seconds(), address, stays)
         if self._rooms.lobby.rules:
             self._rights.check_admitted(ticket.user.key, address, self._rooms.lobby)
         return ticket

@@ -1,9 +1,9 @@
-"""Tickets: the right to one transfer, on the first connection that shows it."""
+"""Tickets: the right to one transfer, for the first client that shows it."""
 
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from weakref import WeakSet
 
 from chatservice.domain.log import Cursor, Log
@@ -130,50 +130,84 @@ class ValidTickets:
         self.revoke(is_theirs)
 
 
+class _Issued(NamedTuple):
+    """A ticket whose code is good until a time; if it has been shown, at one address only."""
+
+    until: float
+    whose: str
+    right: DownloadTicket | UploadTicket
+    address: str | None = None
+
+
 class Tickets:
     """The codes of tickets, for transfers on a connection of their own. `now` is in seconds, on a
-    clock that never goes back."""
+    clock that never goes back.
+
+    A code is good once, for `Limits.ticket_seconds`. But some clients fetch a file in pieces, with
+    many requests: a browser that plays a film does. Where a protocol says so, the code stays good
+    for the address that showed it first, and its time begins again with each request. What the
+    user may do is checked at each of them, too (`Rights.recheck_ticket`).
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._out: dict[str, tuple[float, str, DownloadTicket | UploadTicket]] = {}
+        self._out: dict[str, _Issued] = {}
         self._of: dict[str, dict[str, None]] = {}
 
     def __len__(self) -> int:
         return len(self._out)
 
     def issue(self, right: DownloadTicket | UploadTicket, now: float, whose: str = "") -> str:
-        """Return a code of 144 random bits for a ticket, valid once, for `Limits.ticket_seconds`.
-        If there are too many codes, the user with most of them loses their oldest."""
+        """Return a code of 144 random bits for a ticket. If there are too many codes, the user with
+        most of them loses their oldest."""
         while self._out:  # the oldest ones come first
             oldest = next(iter(self._out))
-            if self._out[oldest][0] >= now:
+            if self._out[oldest].until >= now:
                 break
             self._take(oldest)
         while len(self._out) >= self._limits.tickets:
             most = max(self._of.values(), key=len)
             self._take(next(iter(most)))
         ticket = secrets.token_urlsafe(18)
-        self._out[ticket] = now + self._limits.ticket_seconds, whose, right
-        self._of.setdefault(whose, {})[ticket] = None
+        self._put(ticket, _Issued(now + self._limits.ticket_seconds, whose, right))
         return ticket
 
-    def _take(self, ticket: str) -> tuple[float, DownloadTicket | UploadTicket | None]:
-        """Remove a code, and return its deadline and its ticket."""
-        until, whose, right = self._out.pop(ticket, (0.0, "", None))
-        theirs = self._of.get(whose)
-        if right is not None and theirs is not None:
+    def _put(self, ticket: str, it: _Issued) -> None:
+        self._out[ticket] = it
+        self._of.setdefault(it.whose, {})[ticket] = None
+
+    def _take(self, ticket: str) -> _Issued | None:
+        """Remove a code, and return what is known of it."""
+        it = self._out.pop(ticket, None)
+        if it is not None:
+            theirs = self._of[it.whose]
             del theirs[ticket]
             if not theirs:
-                del self._of[whose]
-        return until, right
+                del self._of[it.whose]
+        return it
 
-    def redeem(self, ticket: str, class_: type[AnyTicket], now: float) -> AnyTicket:
-        """Return the ticket of a code, which is used up. Raises `Refusal` (bad-ticket)."""
-        until, right = self._take(ticket)
-        if right is None or until < now or not isinstance(right, class_):
+    def redeem(
+        self,
+        ticket: str,
+        class_: type[AnyTicket],
+        now: float,
+        address: str = "",
+        stays: bool = False,
+    ) -> AnyTicket:
+        """Return the ticket of a code that is shown from an address. The code is used up, or
+        `stays` good for that address. Raises `Refusal` (bad-ticket)."""
+        it = self._take(ticket)
+        if (
+            it is None
+            or it.until < now
+            or not isinstance(it.right, class_)
+            or it.address not in (None, address)
+        ):
             raise Refusal(
                 Code.BAD_TICKET,
                 "That ticket is not good: it was used, is too old, or never was; ask for another.",
             )
-        return right
+        if stays:  # behind all others, as its time is
+            until = now + self._limits.ticket_seconds
+            self._put(ticket, it._replace(until=until, address=address))
+        return it.right

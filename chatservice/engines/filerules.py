@@ -16,15 +16,15 @@ class Reader:
     def __init__(self, folder: str, mark: FileMark) -> None:
         self.folder = folder
         self.mark = mark
-        self.left = mark.size
+        self.left = self._end = mark.size
 
     @property
     def at(self) -> int:
         """The offset of the next byte."""
-        return self.mark.size - self.left
+        return self._end - self.left
 
-    def seek(self, offset: int) -> None:
-        """Go on from `offset`. Raises `Refusal` (bad-offset)."""
+    def seek(self, offset: int, end: int | None = None) -> None:
+        """Go on from `offset`, up to the `end`. Raises `Refusal` (bad-offset)."""
         if offset > self.mark.size:
             raise Refusal(
                 Code.BAD_OFFSET,
@@ -32,7 +32,8 @@ class Reader:
                 mark=self.mark.name,
                 size=self.mark.size,
             )
-        self.left = self.mark.size - offset
+        self._end = self.mark.size if end is None else min(end, self.mark.size)
+        self.left = max(self._end - offset, 0)
 
 
 class Partial(Protocol):

@@ -57,7 +57,7 @@ class MemoryFileReader(Reader):
         """Nothing: there is no file that the system could send."""
 
     async def read(self, count: int) -> bytes:
-        data = self._content()[self.at : self.at + max(0, count)]
+        data = self._content()[self.at : self.at + max(0, min(count, self.left))]
         self.left -= len(data)
         return data
 

@@ -32,7 +32,7 @@ CHUNK_BYTES = 1 << 18
 """Read and written at a time: 1.4-2.6 GB/s over loopback, where 16 KiB makes 0.7-1.0."""
 
 
-class _Stall:
+class Stall:
     """Calls `stalled` when hardly anything of a transfer moves in `stalled_seconds`. `left` returns
     the bytes left, `excused` whether the delay is not the client's."""
 
@@ -95,8 +95,9 @@ class Discard:
     def begin(self) -> None:
         """Take the bytes of the connection from now on."""
         self._connection.transfer = self
-        self._connection.setRawMode()
-        if self.left == 0:
+        is_empty = self.left == 0
+        self._connection.setRawMode()  # some connections give what is here already
+        if is_empty:
             self.received(b"")
 
     def received(self, data: bytes) -> None:
@@ -137,7 +138,7 @@ class Upload(Discard):
         self._writer = writer
         self._complete = complete
         self._failed = failed
-        self._stall = _Stall(connection, self._left, self._waits_for_disk, self._stalled)
+        self._stall = Stall(connection, self._left, self._waits_for_disk, self._stalled)
 
     def _left(self) -> int:
         """Return the bytes that have not come, as far as is known while the engine takes them."""
@@ -286,12 +287,13 @@ def send_file(
     offset: int,
     begin: Callable[[], None] | None,
     sent: Callable[[], None],
+    end: int | None = None,
 ) -> None:
-    """Write a file's bytes after the first `offset`. Call `begin` before them, and `sent` if all of
-    them went. Raises `Refusal` (bad-offset)."""
+    """Write a file's bytes after the first `offset`, up to the `end`, or else all. Call `begin`
+    before them, and `sent` if all of them went. Raises `Refusal` (bad-offset)."""
     transport = connection.transport
     try:
-        reader.seek(offset)
+        reader.seek(offset, end)
     except Refusal:
         reader.close()
         raise
@@ -302,7 +304,8 @@ def send_file(
 
     def report() -> None:
         sent()
-        chat.files.report_download(user.name, reader.mark)
+        if reader.at == reader.mark.size:
+            chat.files.report_download(user.name, reader.mark)
 
     Download(connection, reader, report, lambda: chat.files.transfers.end(transfer)).begin()
 
@@ -358,7 +361,7 @@ class Download:
             return
         connection.flow.pause_reading(PauseReason.FILE)
         connection.transfer = self
-        self._stall = _Stall(connection, self._left, self._waits_for_file, self._stalled)
+        self._stall = Stall(connection, self._left, self._waits_for_file, self._stalled)
         sending = _lent(self._transport, self._reader.send)
         if sending is None:
             self._read()

@@ -54,6 +54,20 @@ async def test_a_file_is_read_as_it_was_put(engine):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_part_of_a_file_is_read(engine):
+    """Nothing behind its end is read, and an end behind that of the file is the file's."""
+    await put(engine)
+    reader = await engine.files.open("lab", "a.txt")
+    reader.seek(1, 4)
+    assert (reader.at, reader.left) == (1, 3)
+    assert await reader.read(9) == b"ell"
+    assert (reader.at, reader.left, await reader.read(9)) == (4, 0, b"")
+    reader.seek(1, 9)
+    assert reader.left == 4
+    reader.close()
+
+
+@pytest_twisted.ensureDeferred
 async def test_versions(engine):
     """The newest version has the name, and the others can be read."""
     await put(engine)

@@ -67,3 +67,37 @@ def test_who_asks_for_many_takes_nobody_elses(monkeypatch):
     assert tickets.redeem(theirs[-1], DownloadTicket, 2) is RIGHT
     with pytest.raises(Refusal):
         tickets.redeem(theirs[0], DownloadTicket, 2)
+
+
+def test_a_ticket_may_stay_good_for_one_address():
+    """A client that fetches in pieces shows it again, from the same address, for as long after each
+    time; nobody else can, and it goes like all others when it is used up."""
+    tickets, end = Tickets(Limits()), Limits().ticket_seconds
+    ticket = tickets.issue(RIGHT, 0)
+    for now in (0, end, 2 * end):
+        assert tickets.redeem(ticket, DownloadTicket, now, "10.0.0.1", stays=True) is RIGHT
+    assert tickets.redeem(ticket, DownloadTicket, 2 * end, "10.0.0.1") is RIGHT
+    with pytest.raises(Refusal):
+        tickets.redeem(ticket, DownloadTicket, 2 * end, "10.0.0.1")
+    assert len(tickets) == 0
+
+
+@pytest.mark.parametrize(("address", "now"), [("10.0.0.2", 1), ("10.0.0.1", 1000)])
+def test_a_ticket_that_stays_is_no_ticket_for_others(address, now):
+    """Another address gets nothing, and neither does the same one when the time is over."""
+    tickets = Tickets(Limits())
+    ticket = tickets.issue(RIGHT, 0)
+    tickets.redeem(ticket, DownloadTicket, 0, "10.0.0.1", stays=True)
+    with pytest.raises(Refusal):
+        tickets.redeem(ticket, DownloadTicket, now, address, stays=True)
+
+
+def test_tickets_that_stay_count_like_others():
+    """They are as many as all others may be, and the oldest goes first: by its last use."""
+    tickets = Tickets(Limits(tickets=2))
+    first, second = tickets.issue(RIGHT, 0), tickets.issue(RIGHT, 1)
+    tickets.redeem(first, DownloadTicket, 2, stays=True)
+    tickets.issue(RIGHT, 3)
+    with pytest.raises(Refusal):
+        tickets.redeem(second, DownloadTicket, 3)
+    assert tickets.redeem(first, DownloadTicket, 3, stays=True) is RIGHT

@@ -125,7 +125,8 @@ class UploadWriter(Protocol):
 
 
 class FileReader(Protocol):
-    """An open file, whose content stays that of `mark`. `left` bytes are still to be read."""
+    """An open file, whose content stays that of `mark`. `left` bytes are still to be read, from the
+    offset `at` on."""
 
     folder: str
     mark: FileMark
@@ -133,6 +134,10 @@ class FileReader(Protocol):
     @property
     def left(self) -> int:
         """The bytes that were not read yet."""
+
+    @property
+    def at(self) -> int:
+        """The offset of the next byte."""
 
     def read(self, count: int) -> Awaitable[bytes]:
         """Return the next bytes. Nothing but `close` may be called meanwhile."""
@@ -142,8 +147,9 @@ class FileReader(Protocol):
         `close` may be called meanwhile: then that is over soon. Raises `OSError`, also if the file
         has changed."""
 
-    def seek(self, offset: int) -> None:
-        """Continue at an offset. Raises `Refusal` (bad-offset)."""
+    def seek(self, offset: int, end: int | None = None) -> None:
+        """Continue at an offset, up to the `end`, or else to that of the file. Raises `Refusal`
+        (bad-offset)."""
 
     def more(self) -> "Awaitable[None] | None":
         """After `read` returned nothing: return an awaitable for more, which raises `Refusal` if

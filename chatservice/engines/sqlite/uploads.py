@@ -419,7 +419,8 @@ class ArrivingFile(ThreadedReader):
 
     def _read(self, count: int) -> bytes:
         self._seen = self._there()
-        data = os.pread(self._file.fileno(), max(0, min(count, self._seen - self.at)), self.at)
+        count = max(0, min(count, self.left, self._seen - self.at))
+        data = os.pread(self._file.fileno(), count, self.at)
         self.left -= len(data)
         return data
 
