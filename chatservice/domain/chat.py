@@ -65,7 +65,9 @@ class Chat:
         self.rights = rights = Rights(self.now)
         kept = KeptByAccount()
         self.reading = reading = ReadPositions(engine.members, engine.accounts, kept, loop, limits)
-        self.members = members = Members(engine.members, kept, reading, rights, loop, limits)
+        self.members = members = Members(
+            engine.members, kept, reading, rights, loop, limits, self.now
+        )
         throttle = LoginThrottle(engine.hasher, seconds, queue, limits)
         services = Services(
             engine=engine,
@@ -133,7 +135,8 @@ class Chat:
         run = user.run(kind, time, texts)
         if about:
             run = run._replace(about=about)
-        author, writer = session.author_cursor(room.log), user.id if key is not None else ""
+        author = None if session.traits.sees_own_entries else cursor
+        writer = user.id if key is not None else ""
         self.publisher.record(
             Draft(room.log, run, author, key, on_stored, writer=writer, speaker=cursor)
         )

@@ -5,7 +5,7 @@ and go meanwhile. A kept room gives no right: `chatservice.domain.rights` decide
 engine has all memberships. Here are those of accounts with a session.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from chatservice.domain.model import NOT_IN_ROOM, KeptRoom, KeptRooms, Room, Session, User
@@ -25,7 +25,7 @@ from chatservice.limits import Limits
 
 class Members:
     """The memberships in `store`; `kept` has those of accounts with a session. `reading` begins
-    where one begins."""
+    where one begins. `now` tells the time in milliseconds since 1970."""
 
     def __init__(
         self,
@@ -35,9 +35,11 @@ class Members:
         rights: Rights,
         loop: EventLoop,
         limits: Limits,
+        now: Callable[[], int],
     ) -> None:
         self._store, self._kept, self._reading = store, kept, reading
         self._rights, self._loop, self._limits = rights, loop, limits
+        self._now = now
 
     async def load(self, account: str) -> KeptRooms:
         """Return the rooms that an account keeps, by its key: one object for all its sessions."""
@@ -50,14 +52,14 @@ class Members:
                 kept.rooms = {row.room: KeptRoom(row.read) for row in rows}
         return kept
 
-    def registered(self, user: User, now: int) -> None:
+    def registered(self, user: User) -> None:
         """Note that a guest is registered, and goes on keeping the rooms that they went out of."""
         before, user.kept = user.kept, KeptRooms(user.key)
         self._kept[user.key] = user.kept
 
         async def keep(number: int, read: int) -> None:
             with suppress(Refusal):
-                member = Membership(user.key, number, read, now)
+                member = Membership(user.key, number, read, self._now())
                 await self._store.keep(member, self._limits.kept_rooms)
 
         for number, it in before.rooms.items() if before is not None else ():
@@ -83,20 +85,20 @@ class Members:
         if not (user.keeps(room) and stays):
             raise Refusal(Code.NOT_IN_ROOM, NOT_IN_ROOM, room=room.name)
 
-    async def keep(self, user: User, room: Room, now: int) -> None:
-        """Let a user keep a room from now on, if they are registered and do not yet. `now` is in
-        milliseconds since 1970. Raises `Refusal` (too-many, not-stored)."""
+    async def keep(self, user: User, room: Room) -> None:
+        """Let a user keep a room from now on, if they are registered and do not yet. Raises
+        `Refusal` (too-many, not-stored)."""
         kept = user.kept
         if kept is not None and user.registered and room.number not in kept.rooms:
-            member = Membership(kept.account, room.number, room.log.last, now)
+            member = Membership(kept.account, room.number, room.log.last, self._now())
             await self._store.keep(member, self._limits.kept_rooms)
 
-    def keep_soon(self, user: User, room: Room, now: int) -> None:
+    def keep_soon(self, user: User, room: Room) -> None:
         """Let a user keep a room that they are in, without waiting. They stay if it is refused."""
 
         async def keep() -> None:
             with suppress(Refusal):
-                await self.keep(user, room, now)
+                await self.keep(user, room)
 
         if user.registered and user.kept is not None and room.number not in user.kept.rooms:
             self._loop.run(keep())
@@ -144,17 +146,18 @@ class Members:
         """Return a page of a room's members behind a key, also of those who are away."""
         return self._store.of_room(room.number, after, limit)
 
-    def entered(self, session: Session, room: Room, now: int, caught_up: bool = False) -> None:
+    def entered(self, session: Session, room: Room, caught_up: bool = False) -> None:
         """Note that a session is in a room: its user keeps it, and reads it, maybe. One that is
         `caught_up` is shown what is unread (`first_shown`)."""
-        user, kept = session.require_user(), session.require_user().kept
+        user = session.require_user()
+        kept = user.kept
         if kept is None or not session.traits.visible:
             return
         if room.number in kept.rooms:
             cursor = room.sessions[session]
             self._reading.begin(session, cursor, kept.rooms[room.number], caught_up)
         else:
-            self.keep_soon(user, room, now)
+            self.keep_soon(user, room)
 
     # -- what the engine says (`chatservice.domain.replica`) -------------------------------------
 

@@ -4,7 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from chatservice import names
 from chatservice.domain import tokens
@@ -62,10 +62,11 @@ class Room:
         """The sessions in it, with their cursors."""
         return self.log.cursors
 
-    def users(self, unseen: bool = False) -> "Collection[User]":
-        """Return the users whom others see in it, each once; with `unseen`, all."""
-        sessions = [s for s in self.sessions if unseen or s.traits.visible]
-        return dict.fromkeys([s.user for s in sessions if s.user is not None])
+    def users(self, unseen: bool = False) -> "dict[User, None]":
+        """Return a new dict of the users whom others see in it; with `unseen`, of all."""
+        here = self.log.cursors
+        found = [it.user for it in here if it.user is not None and (it.traits.visible or unseen)]
+        return dict.fromkeys(found)
 
 
 @dataclass(slots=True)
@@ -222,7 +223,8 @@ FREE_COMMANDS = 16
 """Commands of a session that no rate limit counts: most sessions never give more."""
 
 
-class SessionTraits(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SessionTraits:
     """Properties of a session, by its protocol.
 
     sees_own_entries: it is shown its own entries.
@@ -343,4 +345,6 @@ class Session:
     def wake(self) -> None:
         """Let the connection read on in all logs."""
         inbox = () if self.inbox is None else (self.inbox,)
-        self.peer.wake((*inbox, *(room.sessions[self] for room in self.rooms)))
+        cursors = [room.log.cursors[self] for room in self.rooms]
+        behind = [it for it in cursors if it.position < it.log.last]
+        self.peer.wake((*inbox, *behind))

@@ -5,8 +5,7 @@ during a commit goes into the next one. So the cost of a commit is shared under 
 waits for more than about two commits.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from chatservice.domain.log import Block, Log, wake
@@ -25,10 +24,14 @@ class _Batch:
 
     def __init__(self) -> None:
         self.drafts: list[Draft] = []
-        self.read: Counter[int] = Counter()
+        self.read: dict[int, int] = {}
         self.settling: list[Promise[None]] = []
         self._writers: set[object] = set()
         self._scanned = 0
+
+    def note_read(self, log: int, position: int) -> None:
+        """Store how far an inbox is read, unless that was further already."""
+        self.read[log] = max(position, self.read.get(log, 0))
 
     def has_talk_of(self, session: object) -> bool:
         """Return whether a session has said something in it. Nobody asks about most batches, so the
@@ -85,8 +88,7 @@ class Publisher:
 
     def save_read_position(self, log: Log, position: int) -> None:
         """Store with the next commit how far a registered user has read their inbox."""
-        read = self._gathering.read
-        read[log.id] = max(position, read.get(log.id, 0))
+        self._gathering.note_read(log.id, position)
         if not self._busy:
             self._begin()
 
@@ -115,11 +117,11 @@ class Publisher:
         self._loop.call_soon(self._submit)
 
     def _submit(self) -> None:
-        self._committing, self._gathering = self._gathering, _Batch()
+        self._committing, self._gathering = self._gathering, self._committing
         self._loop.run(self._commit(self._committing))
 
     async def _commit(self, batch: _Batch) -> None:
-        unsaved: Counter[int] = Counter()
+        unsaved: Mapping[int, int] = {}
         try:
             appended = await self._logs.append(batch.drafts, batch.read)
         except Exception:
@@ -132,7 +134,8 @@ class Publisher:
                 self._loop.failed("showing what was stored failed")
         self._committing = _Batch()
         self._next()
-        self._gathering.read |= unsaved  # not at once: the disk may be full
+        for log, position in unsaved.items():  # not at once: the disk may be full
+            self._gathering.note_read(log, position)
         for answer in batch.settling:
             answer.callback(None)
 

@@ -92,8 +92,8 @@ class Rights:
             if need is Right.NOTHING:
                 continue
             user = session.require_user()
-            elsewhere = "to" in args or command.is_elsewhere(args.get("room"))
-            if need in ROOM_RIGHTS and not elsewhere:
+            in_room = need in ROOM_RIGHTS and "to" not in args
+            if in_room and not command.is_elsewhere(args.get("room")):
                 self.check_in_room(session, find(), need)
             else:
                 self._need_of_server(user, need, command)

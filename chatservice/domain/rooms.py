@@ -57,8 +57,9 @@ class SlowMode:
 
     def count(self, user: User, room: Room) -> None:
         """Count a message of a user in a room. Raises `Refusal` (too-fast) if it comes too soon."""
-        left = self.wait(user, room)
-        if left:
+        if not room.slow:
+            return
+        if left := self.wait(user, room):
             raise Refusal(
                 Code.TOO_FAST,
                 "In {room} you wait {room2} between two messages; say it again in {left}.",
@@ -66,8 +67,6 @@ class SlowMode:
                 room2=duration(room.slow),
                 left=duration(left),
             )
-        if not room.slow:
-            return
         now, every = round(self._seconds() * 1000), room.slow * 1000
         if len(room.last_spoke) >= self._limits.slow_users:
             room.last_spoke = {id_: at for id_, at in room.last_spoke.items() if at > now - every}
@@ -152,9 +151,9 @@ class Rooms:
         if name.isdecimal() and len(name) < 10:
             found = self.by_number.get(int(name)) or self.by_key.get(names.room_name(int(name)))
         else:
-            number = names.room_number(name)
-            found = self.by_key.get(names.key(name[: names.LINE_BYTES]))
-            found = found or (self.by_number.get(number) if number is not None else None)
+            found = self.by_key.get(names.key(name))
+            if found is None and (number := names.room_number(name)) is not None:
+                found = self.by_number.get(number)
         if found is None or found.log.removed:
             raise _no_room(name)
         return found
@@ -180,7 +179,8 @@ class Rooms:
                 raise Refusal(Code.BAD_ARGUMENT, 'Name the "room".')
             return session.current_room
         room = self.find(name)
-        if names.key(name) != names.key(room.name) and not self._rights.may_see(session, room):
+        called = self.by_key.get(names.key(name)) is room
+        if not called and not self._rights.may_see(session, room):
             raise _no_room(name)  # numbers can be tried one by one
         return room
 
@@ -375,7 +375,7 @@ class Rooms:
         if user.registered and session.traits.visible and not user.keeps(room):
             if session not in room.sessions:
                 self.check_room_count(session)
-            await self._members.keep(user, room, self._now())
+            await self._members.keep(user, room)
             try:
                 self._still_fits(session, room, asked)
             except Refusal:
@@ -420,7 +420,7 @@ class Rooms:
         session.rooms = (*session.rooms, room) if session.rooms else room.as_tuple
         if not session.traits.many_rooms:
             session.current_room = room
-        self._members.entered(session, room, self._now(), caught_up)
+        self._members.entered(session, room, caught_up)
 
     def check_room_count(self, session: Session) -> None:
         """Raise `Refusal` (bad-argument) if a session may join no more rooms."""

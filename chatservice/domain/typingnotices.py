@@ -1,5 +1,7 @@
 """Notices that a user is typing, for sessions that ask for them. Nothing of it is stored."""
 
+from dataclasses import replace
+
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session
 from chatservice.domain.rooms import Services
@@ -16,7 +18,7 @@ class TypingNotices:
 
     def show(self, session: Session, shown: bool) -> None:
         """Show a session from now on who is typing, or no longer."""
-        session.traits = session.traits._replace(sees_typing=shown)
+        session.traits = replace(session.traits, sees_typing=shown)
 
     def tell(self, session: Session, room: Room) -> None:
         """Tell a room that a session's user is typing there; nobody, if the room was told just

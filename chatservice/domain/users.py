@@ -340,7 +340,7 @@ class Users:
         user.sessions = (*user.sessions, session)
         self._rooms.put_out_banned(user)
         for room in session.rooms:
-            self._members.entered(session, room, self._now())
+            self._members.entered(session, room)
         if user.inbox is None or not self._rights.token_covers(session, None):
             return 0
         if after is None and account is not None:
@@ -397,7 +397,7 @@ class Users:
         user = self.by_key.get(names.key(change.account.name))
         if user is not None and user.id == change.guest:
             user.guest_number = 0
-            self._members.registered(user, self._now())
+            self._members.registered(user)
             if user.inbox is not None:
                 user.inbox.id = change.account.inbox
                 user.inbox.saves_read_position = True
@@ -582,7 +582,7 @@ class Users:
         await self._engine.files.move(guest_folder, user.folder, user.id)
         for room in dict.fromkeys(room for session in user.sessions for room in session.rooms):
             with suppress(Refusal):  # they stay in it, and keep it when they come again
-                await self._members.keep(user, room, self._now())
+                await self._members.keep(user, room)
         self._report("{user} registered", user=user.name)
 
     async def find_recipient(self, name: str) -> tuple[User | Account, Log]:

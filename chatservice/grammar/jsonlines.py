@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -158,8 +158,8 @@ def _check(command: Command, arg: Arg, value: Any) -> None:
 
 def time(milliseconds: int) -> str:
     """Return a time in the form of RFC 3339: `2026-11-21T03:40:54.123Z`."""
-    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC).isoformat()
+    return f"{moment[:19]}.{milliseconds % 1000:03}Z"
 
 
 def entry_fields(position: int, it: Entry, log: str) -> replies.Fields:
@@ -262,6 +262,8 @@ def reply_fields(it: replies.Reply) -> replies.Fields:
 
 def stored(position: int, id_: str | int | None) -> bytes:
     """Encode `Stored(position)`, faster than `reply`: each entry has one."""
+    if id_ is None:
+        return b'{"event":"ok","seq":%d}\n' % position
     if type(id_) is int:
         return b'{"event":"ok","id":%d,"seq":%d}\n' % (id_, position)
     return reply(replies.Stored(position), id_)
@@ -274,14 +276,12 @@ SENTENCES: Sentences = {NAME_NEEDED: 'Say who you are first: {"do":"hello","name
 def refusal(it: Refusal, id_: Any) -> bytes:
     """Encode a refusal. Text of the user's in it is made safe here."""
     head: replies.Fields = {"event": "error"} if id_ is None else {"event": "error", "id": id_}
-    return line({**head, "code": it.code, **_sentence("message", it.sentence)})
+    return line({**head, "code": it.code, **_worded("message", it.sentence)})
 
 
-def _sentence(field: str, text: Any) -> replies.Fields:
-    """Return the field of a text. If it is a message, `commands` are those that it names, for
-    clients that show them in a way of their own."""
-    if not isinstance(text, Message):
-        return {field: text}
+def _worded(field: str, text: Message) -> replies.Fields:
+    """Return the field of a message, and the `commands` that it names, for clients that show them
+    in a way of their own."""
     commands = () if text.template in SENTENCES else text.commands
     more = {"commands": [one_line(it) for it in commands]} if commands else {}
     return {field: one_line(text.worded('"{}"', SENTENCES)), **more}
@@ -290,20 +290,38 @@ def _sentence(field: str, text: Any) -> replies.Fields:
 def _fields(it: Any) -> replies.Fields:
     """Return the JSON fields of a reply or event: `who` is `from`, times are RFC 3339."""
     values: replies.Fields = {}
-    for name, has_rows in _names_of(it.__class__):
+    for name, field, encode in _encoders(it.__class__):
         value = getattr(it, name)
-        if name == "who":
-            values["from"] = value
-        elif name == "time":
-            values["time"] = time(value) if value is not None else None
-        elif has_rows:
-            values[name] = [_fields(row) for row in value]
+        if encode is not None:
+            values[field] = encode(value)
+        elif isinstance(value, Message):
+            values |= _worded(field, value)
         else:
-            values |= _sentence(name, value)
+            values[field] = value
     return values
 
 
 @cache
-def _names_of(class_: Any) -> tuple[tuple[str, bool], ...]:
-    """Return the names of a class's fields. True marks a field with rows of another class."""
-    return tuple((each.name, "of" in each.metadata) for each in fields(class_))
+def _encoders(class_: Any) -> tuple[tuple[str, str, Callable[[Any], Any] | None], ...]:
+    """Return the attributes of a class, with their JSON fields, and with the functions that encode
+    their values, where these need one."""
+    return tuple(
+        (
+            it.name,
+            _NAMES.get(it.name, it.name),
+            _rows if "of" in it.metadata else _ENCODED.get(it.name),
+        )
+        for it in fields(class_)
+    )
+
+
+def _rows(rows: Iterable[Any]) -> list[replies.Fields]:
+    return [_fields(row) for row in rows]
+
+
+def _time_if_known(milliseconds: int | None) -> str | None:
+    return time(milliseconds) if milliseconds is not None else None
+
+
+_NAMES: Mapping[str, str] = {"who": "from"}
+_ENCODED: Mapping[str, Callable[[Any], Any]] = {"time": _time_if_known}

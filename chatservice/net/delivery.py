@@ -203,7 +203,7 @@ class Subscription:
     def _read_on(self) -> None:
         """Read the entries after all cursors, in pieces of about `write_bytes`, each one write and
         in a turn of its own."""
-        if self.full or self._yielded:
+        if self.full or self._yielded or not self._behind:
             return
         if piece := self._next_piece():
             self._outlet.write(piece)

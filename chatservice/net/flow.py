@@ -7,6 +7,7 @@ that asks without reading stops only itself. Talk alone does not wait.
 
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
+from types import CoroutineType
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -113,6 +114,8 @@ class FlowControl:
 
 def deferred(result: Awaitable[T]) -> "Deferred[T]":
     """Return any awaitable as a Deferred."""
+    if isinstance(result, CoroutineType):
+        return Deferred.fromCoroutine(result)
     return result if isinstance(result, Deferred) else Deferred.fromCoroutine(_awaited(result))
 
 

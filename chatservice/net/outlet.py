@@ -69,6 +69,15 @@ def lend_socket(transport: Any) -> socket.socket | None:
     return None
 
 
+class _NoSocket:
+    """The socket of a connection that is closed."""
+
+    @staticmethod
+    def fileno() -> int:
+        """Return no number of a file."""
+        return -1
+
+
 class BoundedTransport(Connection):
     """The outlet of a TCP connection. It reads nothing while `unsent_bytes` wait to be sent.
 
@@ -90,7 +99,9 @@ class BoundedTransport(Connection):
     logstr = repstr = property(lambda _: "chat connection", lambda *_: None)
     sessionno = property(lambda _: 0, lambda *_: None)
     hostname = property(lambda self: self.client[0], lambda *_: None)
-    fileno = property(lambda self: self._descriptor, lambda *_: None, lambda _: None)
+    fileno = property(
+        lambda self: getattr(self, "socket", _NoSocket).fileno, lambda *_: None, lambda _: None
+    )
     _unread = False
     client: tuple[Any, ...]
 
@@ -102,10 +113,6 @@ class BoundedTransport(Connection):
         host, *rest = self.client
         if isinstance(host, str):  # one string for all connections of a host
             self.client = (sys.intern(host), *rest)
-
-    def _descriptor(self) -> int:
-        """Return the number of the open socket, or -1 afterwards."""
-        return self.socket.fileno() if hasattr(self, "socket") else -1
 
     def write(self, data: bytes) -> None:
         """Send `data` after everything written before. The part that the socket does not take at

@@ -2,9 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from inspect import isawaitable
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
 
@@ -43,7 +44,7 @@ class ChatSession(ProtocolSession):
         subscription = Subscription(connection.transport, self.format, chat, reactor)
         traits = self._own_traits()
         if connection.factory.is_admin:  # a program there gives single commands
-            traits = traits._replace(admin=True, visible=not traits.many_rooms)
+            traits = replace(traits, admin=True, visible=not traits.many_rooms)
         self._session = Session(subscription, traits, connection.flow)
         self._begin()
 
@@ -57,7 +58,9 @@ class ChatSession(ProtocolSession):
 
     @property
     def _subscription(self) -> Subscription:
-        return cast(Subscription, self._session.peer)
+        peer: Any = self._session.peer
+        assert isinstance(peer, Subscription)
+        return peer
 
     @property
     def _chat(self) -> Chat:

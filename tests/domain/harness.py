@@ -6,6 +6,7 @@ time passes in `MemoryChat.wait`.
 
 import sys
 from collections import deque
+from dataclasses import replace
 from heapq import heappop, heappush
 from inspect import isawaitable
 from itertools import count
@@ -179,7 +180,7 @@ class Member:
 
     def __init__(self, world, address="", person=False, visible=True):
         self.peer = RecordingPeer(address)
-        traits = (PERSON if person else PROGRAM)._replace(visible=visible)
+        traits = replace(PERSON if person else PROGRAM, visible=visible)
         self.session = Session(self.peer, traits, NoFlowControl())
         self._world = world
 

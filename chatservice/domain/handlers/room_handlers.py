@@ -38,14 +38,14 @@ def joined(
     chat: Chat, room: Room, session: Session, reply: type[replies.Joined] = replies.Joined
 ) -> replies.Joined:
     """Return the reply to a session that has joined a room."""
-    users, most = room.users(), chat.limits.joined_users
-    first = islice(users, most + 1)
-    others = [user.name for user in first if user is not session.user][:most]
-    more = len(users) - len(others) - (session.user in users)
-    how, last, kept = (room.name, room.number, room.topic), room.log.last, None
-    if session.user is not None and session.user.kept is not None:
-        kept = session.user.kept.rooms.get(room.number)
-    return reply(*how, tuple(others), last, more, min(kept.read, last) if kept else last)
+    others, user, read = room.users(), session.user, room.log.last
+    if user is not None:
+        others.pop(user, None)
+        if user.kept is not None and room.number in user.kept.rooms:
+            read = min(user.kept.rooms[room.number].read, read)
+    shown = tuple([it.name for it in islice(others, chat.limits.joined_users)])
+    more = len(others) - len(shown)
+    return reply(room.name, room.number, room.topic, shown, room.log.last, more, read)
 
 
 async def _join(chat: Chat, session: Session, args: Arguments) -> replies.Joined:
