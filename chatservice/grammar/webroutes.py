@@ -241,9 +241,10 @@ def _shape(path: str) -> _Shape:
 
 
 def _match(shape: _Shape, segments: tuple[str, ...]) -> dict[str, str] | None:
-    """Return the parts of a path that vary, none of them empty, or None if it has another shape."""
+    """Return the parts of a path that vary, none of them empty, or None if it has another shape.
+    The last segments differ most, and so come first."""
     parts = {}
-    for (before, name), segment in zip(shape, segments, strict=True):
+    for (before, name), segment in zip(reversed(shape), reversed(segments), strict=True):
         if not name:
             if segment != before:
                 return None

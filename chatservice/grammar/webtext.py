@@ -89,7 +89,7 @@ def _files(it: replies.FileList) -> list[str]:
 
 def _of_text(it: replies.Reply) -> list[str]:
     """Return the lines of a reply that the text format shows without slash commands."""
-    return textformat.reply(it).decode().removesuffix("\n").split("\n")
+    return textformat.reply(it).decode().split("\n")[:-1]
 
 
 REPLIES: Mapping[type, Callable[[Any], list[str]]] = {
@@ -100,10 +100,11 @@ REPLIES: Mapping[type, Callable[[Any], list[str]]] = {
     replies.FileList: _files,
     replies.Done: lambda it: [f"* {sentence(it.text)}"] if it.text else [],
     replies.Stored: lambda it: [f"#{it.seq}"],
+    replies.PrivateSent: lambda it: [f"* Sent to {it.to}.", *_of_text(it)],
     **dict.fromkeys((replies.Annotated, replies.Erased), lambda it: [f"* {sentence(it.text)}"]),
     **dict.fromkeys(
         (
-            *(replies.PrivateSent, replies.MemberList, replies.UnreadList, replies.Topic),
+            *(replies.MemberList, replies.UnreadList, replies.Topic),
             *(replies.RoomRules, replies.ModerationLog, replies.ServerStatus),
         ),
         _of_text,

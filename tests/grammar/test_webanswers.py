@@ -16,6 +16,7 @@ from chatservice.grammar.commandtypes import Format
 from chatservice.grammar.webanswers import STATUSES, STREAMS
 from chatservice.grammar.webapi import EVENTS, JSON, LINES, TEXT
 from chatservice.grammar.webfaults import Fault
+from chatservice.grammar.webroutes import ROUTES, Does
 from tests.grammar.test_jsonlines import ANSWERS, RUNS
 from tests.test_messages import OTHERS
 
@@ -146,6 +147,17 @@ def test_a_reply_as_text_has_no_slash_commands(answer):
     text = webanswers.reply(answer, TEXT).decode()
     assert not text or text.endswith("\n")
     assert not re.search(rf"(?<![\w/.])/(?:{'|'.join(COMMANDS)})\b", text), text
+
+
+def test_every_short_form_is_answered_with_text():
+    """Each has a few lines, at least one; a removal says so itself."""
+    for row in ROUTES:
+        if row.is_short and row.does is Does.CALL:
+            assert row.command.reply in webtext.REPLIES, row.path
+    assert webtext.reply(replies.Stored(7)) == b"#7\n"
+    assert webtext.reply(replies.PrivateSent(7, "bob", "")) == b"* Sent to bob.\n"
+    away = webtext.reply(replies.PrivateSent(7, "bob", "lunch")).decode().split("\n")
+    assert away == ["* Sent to bob.", "* bob is away (lunch), and will see it later.", ""]
 
 
 def test_the_last_talk_as_text():
