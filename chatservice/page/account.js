@@ -138,7 +138,7 @@ export const accountActions = {
 
 const KEYS = [['Ctrl+K', 'find a room'], ['Alt+1 … Alt+9', 'one of the first nine rooms'],
   ['Alt+Up, Alt+Down', 'the previous, the next room'], ['Alt+A', 'the next room with something unread'],
-  ['Alt+U', 'where the unread begins'], ['Alt+L', 'who is here'], ['Alt+S', 'select a message'],
+  ['Alt+U', 'where the unread begins'], ['Alt+L, Alt+F', 'who is here, search'], ['Alt+S', 'select a message'],
   ['Up on an empty line', 'edit what you said last'],
   ['r, e, +, c, p, x, g, o', 'on a selected message: reply, edit, react, copy, pin, erase, what it replies to, open'],
   ['Tab', 'completes names, commands and emoji'], ['Shift+Enter', 'another line']];

@@ -38,6 +38,7 @@ export class App {
     this.login = new LoginView(this.title, (who) => this.#comeIn(who));
     this.#makeViews();
     this.bell.listen((topics) => this.#draw(topics));
+    WIDE.addEventListener('change', ({matches}) => (matches ? this.panel.show('people') : this.panel.hide()));
     addEventListener('hashchange', () => this.#route());
     addEventListener('keydown', (event) => this.#key(event));
     document.addEventListener('visibilitychange', () => this.#visible());
@@ -311,14 +312,14 @@ export class App {
       ArrowDown: () => this.#step(1),
       a: () => this.#openUnread(),
       s: () => this.talk.focus(),
+      f: () => this.showPanel('search'),
       l: () => this.showPanel('people'),
       u: () => this.gotoUnread(),
     }[key];
   }
 
-  #otherKeys({key, ctrlKey, metaKey, target}) {
+  #otherKeys({key, ctrlKey, metaKey}) {
     if ((ctrlKey || metaKey) && key === 'k') return () => this.browse();
-    if ((ctrlKey || metaKey) && key === 'f' && target.closest?.('.center')) return () => this.panel.show('search');
     if (key === 'Escape' && this.frame.dataset.drawer) return () => this.closeDrawers();
     return null;
   }

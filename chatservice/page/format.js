@@ -46,11 +46,11 @@ export function duration(seconds) {
   return `${Math.round(seconds / 86400)} days`;
 }
 
-// A hue in degrees; the same name has the same one everywhere. Steps of 24 keep neighbours apart.
+// A hue in degrees; the same name has the same one everywhere. Steps keep neighbours apart.
 export function hue(name) {
   let sum = 7;
   for (const letter of name.toLowerCase()) sum = (sum * 31 + letter.codePointAt(0)) % 100003;
-  return (sum % 15) * 24 + 10;
+  return (sum % 24) * 15 + 5;
 }
 
 export function initial(name) {

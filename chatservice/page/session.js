@@ -132,7 +132,8 @@ export class Session {
     } catch (error) {
       if (isLost(error)) throw error;
       const room = this.state.room(name);
-      if (room) room.joined = false;
+      if (!room) return;  // the address named it, and says so itself
+      room.joined = false;
       this.told.notice(error.message);
     }
   }
@@ -263,7 +264,8 @@ export class Session {
   async join(name, password) {
     const answer = await this.request('join', {room: name, password: password || undefined});
     const room = this.#joined(answer);
-    await this.refreshUnread(room.name);
+    // A server need not count for everybody; the room is open all the same.
+    await this.refreshUnread(room.name).catch(() => {});
     return room;
   }
 
