@@ -1,5 +1,6 @@
 """HTTP on the port: heads, bodies, connections, and whose pages may use it."""
 
+import gzip
 import re
 
 import pytest
@@ -27,6 +28,22 @@ def test_the_page_and_its_parts(server):
         assert (again.status, again.body) == (304, b"")
     assert client.request("HEAD", "/").headers["content-length"] == str(len(page.body))
     assert client.request("DELETE", "/").status == 405
+
+
+def test_the_page_is_light(server):
+    """A browser gets everything compressed, in less than 90 kB; the tag is that of the plain
+    bytes."""
+    client = HttpClient(server.port)
+    plain = client.request("GET", "/")
+    weight = 0
+    for path in ["/", *re.findall(r'(?:src|href)="/?(static/[^"]+)"', plain.body.decode())]:
+        part = client.request("GET", f"/{path}".replace("//", "/"), Accept_Encoding="gzip, br")
+        assert (part.status, part.headers["content-encoding"]) == (200, "gzip")
+        weight += len(part.body)
+    assert weight < 90_000
+    packed = client.request("GET", "/", Accept_Encoding="gzip")
+    assert gzip.decompress(packed.body) == plain.body
+    assert packed.headers["etag"] == plain.headers["etag"]
 
 
 def test_text_and_json_work_beside_it(server):
