@@ -142,7 +142,8 @@ class Options(usage.Options, AuthOptionMixin):
         self["ports"].append(int(port))
 
     def opt_listen(self, endpoint: str) -> None:
-        """A Twisted endpoint to listen on, such as unix:/run/chat.sock. May be repeated."""
+        """A Twisted endpoint to listen on, such as unix:/run/chat.sock. With silent: before it, it
+        greets nobody, for browsers. May be repeated."""
         self["listen"].append(endpoint)
 
     def opt_room(self, name: str) -> None:

@@ -43,6 +43,9 @@ GARBAGE = 50_000, 20, 100
 in cycles. With the default, collections take 4 % of the CPU time (docs/performance.md)."""
 
 
+_SILENT = "silent:"
+"""The prefix of an endpoint of `--listen` that greets nobody (docs/web.md)."""
+
 _AUTO = "auto"
 """The value of `--tls` for a certificate of the server's own."""
 
@@ -77,11 +80,13 @@ class ChatService(Service):
         super().privilegedStartService()
         if self._options["tls"] not in (None, _AUTO):
             self._use_certificate(Path(self._options["tls"]))
-        entrance = AdmissionFactory(self.factory)
+        entrances = AdmissionFactory(self.factory), AdmissionFactory(self.factory, greets=False)
         for endpoint in endpoints(self._options, self.limits.accepting):
             try:
                 found: list[Any] = []
-                serverFromString(self._reactor, endpoint).listen(entrance).addBoth(found.append)
+                inner = endpoint.removeprefix(_SILENT)
+                entrance = entrances[inner != endpoint]
+                serverFromString(self._reactor, inner).listen(entrance).addBoth(found.append)
                 self._listening.append(outlet.prepare_port(_result(found), self.limits))
             except Exception as error:  # whatever a kind of endpoint may raise
                 self._fail(

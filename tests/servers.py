@@ -157,10 +157,12 @@ class RawClient:
 
     The server greets a connection that is silent for a while with a line of text. A test that plays
     a program therefore connects it just before its first request, and waits for nothing in between.
+    It does not greet an address that spoke HTTP: a person beside a browser comes from another
+    address of this machine, `source`.
     """
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
         self._seen: list[str] = []
         self._buffer = b""
 

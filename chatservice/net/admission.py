@@ -177,8 +177,8 @@ class RejectedConnection(Protocol):
     """A connection that is turned away in the words of its own protocol.
 
     It waits a moment for its first line, and then answers what has come: without any, a person. If
-    that may begin another protocol's prefix, the connection ends without a word; and at once if
-    `Limits.rejected` wait.
+    that may begin another protocol's prefix, or may be a browser's, the connection ends without a
+    word; and at once if `Limits.rejected` wait.
     """
 
     transport: Any
@@ -209,12 +209,17 @@ class RejectedConnection(Protocol):
 
     def _answer(self, row: Row) -> None:
         self._answered = True
+        self._entrance.factory.note_row(self.transport, row)
         self.transport.write(row.refusal(self._refusal, self._first))
         self.transport.loseConnection()
 
     def _too_late(self) -> None:
         table = self._entrance.factory.table
-        if self._answered or (self._first and table.needs_more(self._first)):
+        if self._first:
+            is_unknown = table.needs_more(self._first)
+        else:
+            is_unknown = self._entrance.is_silent(self.transport)
+        if self._answered or is_unknown:
             self.transport.abortConnection()
         else:
             self._answer(table.row_of_line(self._first))
@@ -236,12 +241,14 @@ class RejectedConnection(Protocol):
 
 class AdmissionFactory(Factory):
     """Passes admitted connections on to a `chatservice.protocols.factory.ChatFactory`. Each is
-    counted until `Admission.remove`. `rejecting` counts those that are turned away now."""
+    counted until `Admission.remove`. `rejecting` counts those that are turned away now. Silent
+    connections of a port without `greets` are not greeted."""
 
     noisy = False
 
-    def __init__(self, factory: Any) -> None:
+    def __init__(self, factory: Any, greets: bool = True) -> None:
         self.factory = factory
+        self.greets = greets
         self.rejecting = 0
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
@@ -251,4 +258,11 @@ class AdmissionFactory(Factory):
             admission.add(admission.key(getattr(addr, "host", None) or ""))
         except Refusal as refusal:
             return RejectedConnection(self, refusal)
-        return self.factory.buildProtocol(addr)
+        connection = self.factory.buildProtocol(addr)
+        if not self.greets:
+            connection.port_greets = False
+        return connection
+
+    def is_silent(self, transport: Any) -> bool:
+        """Return whether a client that sends nothing is told nothing."""
+        return not self.greets or bool(self.factory.may_be_browser(transport))

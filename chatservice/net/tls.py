@@ -30,6 +30,10 @@ from chatservice.net.sniff import PrefixRow
 NAME = "TLS"
 """The name of its row."""
 
+HTTP = b"http/1.1"
+"""The protocol that a browser offers in its handshake (RFC 7301, 6), and gets. HTTP/2 is slower for
+files."""
+
 HANDSHAKE = b"\x16"
 """The first byte of a connection of a client that wants TLS: a handshake record (RFC 8446, 5.1)."""
 
@@ -57,6 +61,11 @@ class TlsConnection(SSL.Connection):
             self.get_app_data().input_ended()
             raise SSL.WantReadError from None
         return data
+
+
+def _chosen_protocol(connection: Any, offered: list[bytes]) -> Any:
+    """Choose a protocol that the client offers, or none."""
+    return HTTP if HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -102,6 +111,7 @@ class Certificate:
         context.set_options(SSL.OP_NO_RENEGOTIATION)
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # most connections are idle
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        context.set_alpn_select_callback(_chosen_protocol)
         context.use_certificate(first)
         for other in others:
             context.add_extra_chain_cert(other)
@@ -211,6 +221,8 @@ def row(factory: Any, certificate: Certificate | None = None) -> PrefixRow:
             raise Refusal(Code.TLS_NEEDED, "No TLS is spoken here.")
         inside: TlsTransport = secured.buildProtocol(None)
         inside.wrappedProtocol.is_counted = False  # the outer connection is
+        if not connection.port_greets:
+            inside.wrappedProtocol.port_greets = False
         factory.forget(connection)  # the inner one is what others see
         return inside
 

@@ -47,6 +47,7 @@ class ChatProtocol(LineReader):
 
     # Most connections are idle, and what few of them ever need is no memory of theirs.
     greeted = False
+    port_greets = True  # else it is a port for browsers
     _input_ended = False
     _cut = False
     _finishing = False
@@ -111,7 +112,13 @@ class ChatProtocol(LineReader):
         """TLS has begun; the wait for the greeting starts."""
         self._wait(self.factory.limits.greeting_seconds, self._greet)
 
+    def _is_silent(self) -> bool:
+        """Return whether a client that sends nothing is told nothing: it may be a browser."""
+        return not self.port_greets or bool(self.factory.may_be_browser(self.transport))
+
     def _greet(self) -> None:
+        if self._is_silent():
+            return
         row = self.factory.table.last
         try:
             self.factory.check_secure(self.transport, row)
@@ -278,7 +285,7 @@ class ChatProtocol(LineReader):
             return
         if self._session is not None:
             self._session.refuse(refusal)
-        else:
+        elif self.greeted or not self._is_silent():
             self.transport.write(self.factory.table.last.refusal(refusal, b""))
         self.dismiss()
 

@@ -18,6 +18,7 @@ from chatservice.grammar import textformat
 from chatservice.limits import Limits
 from chatservice.net import outlet, tls
 from chatservice.net.admission import Admission
+from chatservice.net.browsers import BrowserAddresses
 from chatservice.net.sniff import LineRow, Row, SniffTable
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
 from chatservice.net.timeslice import TimeSlices
@@ -74,6 +75,7 @@ class ChatFactory(Factory):
             reactor, self.connections, lambda: self.chat.files.transfers.users(), self.limits
         )
         self.admission = Admission(reactor.seconds, log.info, self._make_room, self.limits)
+        self.browsers = BrowserAddresses(reactor.seconds)
         self.bare_words = bare_words
         self.host_names = host_names
         self._takes_tls = self._only_tls = False
@@ -146,6 +148,18 @@ class ChatFactory(Factory):
         if self._only_tls and outlet.address(transport):
             return limits.handshake_seconds
         return limits.greeting_seconds + (limits.first_byte_seconds if self._takes_tls else 0)
+
+    def may_be_browser(self, transport: Any) -> bool:
+        """Return whether a silent connection may be one that a browser has opened ahead. Within TLS
+        the handshake tells that (ALPN, RFC 7301); else the address does."""
+        if isinstance(transport, tls.TlsTransport):
+            return transport.negotiatedProtocol == tls.HTTP
+        return self.browsers.knows(outlet.address(transport))
+
+    def note_row(self, transport: Any, row: Row) -> None:
+        """Remember the address of a connection that speaks HTTP."""
+        if row.name == web.NAME:
+            self.browsers.note(outlet.address(transport))
 
     def check_secure(self, transport: Any, row: Row) -> None:
         """Raise `Refusal` (tls-needed) for a connection that must begin TLS and has another row."""

@@ -13,6 +13,7 @@ from twisted.web.http import HTTPChannel
 from chatservice.domain.model import PauseReason, User
 from chatservice.errors import Refusal
 from chatservice.events import EndReason
+from chatservice.net import outlet
 from chatservice.net.transfer import Discard
 from chatservice.protocols.web.exchange import Exchange
 from chatservice.protocols.web.webconnection import WebConnection
@@ -146,6 +147,7 @@ class WebChannel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """Take a head. A request with a body is served before it has come."""
+        self.outer.factory.browsers.note(outlet.address(self.transport))
         self._stop_waiting()
         exchange = self.requests[-1]
         self.persistent = int(self.checkPersistence(exchange, self._version))

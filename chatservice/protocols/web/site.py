@@ -20,6 +20,9 @@ from chatservice.protocols.web.pagefiles import PageFiles
 from chatservice.protocols.web.webuser import WebUser
 from chatservice.protocols.web.wsconnection import WebSocketConnection
 
+NAME = "HTTP"
+"""The name of its row."""
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """The methods that the port knows HTTP by. A ticket has no slash, and no name has a space."""
 
@@ -48,7 +51,7 @@ def row(factory: Any) -> PrefixRow:
 
     prefixes = (f"{method} {path}" for method in METHODS for path in ("/", "http://", "https://"))
     encoded = (*(it.encode() for it in prefixes), b"OPTIONS * ")
-    return PrefixRow("HTTP", serve, _turned_away, encoded)
+    return PrefixRow(NAME, serve, _turned_away, encoded)
 
 
 def _turned_away(refusal: Refusal, begun: bytes) -> bytes:

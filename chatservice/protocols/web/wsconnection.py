@@ -10,6 +10,7 @@ from chatservice.errors import Refusal
 from chatservice.events import EndReason, Event
 from chatservice.grammar import jsonlines, websocket
 from chatservice.grammar.websocket import CloseCode, FrameReader, WebSocketError
+from chatservice.net import outlet
 from chatservice.net.delivery import EntryFormat
 from chatservice.net.flow import SERVER_ERROR
 from chatservice.protocols.jsonsession import JsonSession
@@ -77,6 +78,7 @@ class WebSocketConnection(WebConnection):
         self._timer = self.factory.reactor.callLater(PING_SECONDS, self._ping)
         if not self._closed:
             self.transport.write(websocket.ping())
+            self.factory.browsers.note(outlet.address(self.transport))
 
     # -- incoming --------------------------------------------------------------------------------
 
