@@ -130,7 +130,7 @@ export class App {
 
   #arrived(room, entry) {
     if (this.#reads(room)) this.session.markRead(room);
-    else if (room.mark === null && room.unread) room.mark = room.read;
+    else if (room.mark === null && room.unread) Object.assign(room, {mark: room.read, markSeen: false});
     this.notifier.arrived(room, entry);
   }
 
@@ -189,7 +189,7 @@ export class App {
 
   #turn(room) {
     this.state.current = room;
-    room.mark = room.unread ? room.read : null;
+    Object.assign(room, {mark: room.unread ? room.read : null, markSeen: false});
     forTab.set('current', room.name);
     const [name] = this.#place();
     if (name?.toLowerCase() !== room.key) history.replaceState(null, '', `#${encodeURIComponent(room.name)}`);

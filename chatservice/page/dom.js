@@ -59,6 +59,7 @@ const PATHS = {
   more: 'M5 12v.1M12 12v.1M19 12v.1',
   close: 'M6 6l12 12M18 6L6 18',
   down: 'M12 5v14M5 12l7 7 7-7',
+  up: 'M12 19V5M5 12l7-7 7 7',
   plus: 'M12 5v14M5 12h14',
   pin: 'M9 3h6l-.5 6 3 3.500V14h-11v-1.500L9.500 9zM12 14v7',
   lock: 'M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 7 0v3',

@@ -93,9 +93,15 @@ export const roomActions = {
 
   gotoUnread() {
     const room = this.state.current;
-    const next = room.entries.find(({seq}) => seq > room.mark);
-    if (room.mark !== null && next) this.goto(room, next.seq);
-    else this.tell('Nothing is unread here.');
+    if (room.mark === null) {
+      this.tell('Nothing is unread here.');
+      return;
+    }
+    room.markSeen = true;
+    const [first] = room.entries;
+    const loaded = first && (first.seq <= room.mark || room.complete);
+    const next = loaded && room.entries.find(({seq}) => seq > room.mark);
+    this.goto(room, next ? next.seq : room.mark + 1);
   },
 
   roomMenu(anchor) {

@@ -13,7 +13,7 @@ const TALK = new Set(['message', 'private', 'sent', 'file', 'sent-file']);
 export function rowsOf(app, room) {
   const rows = [topRow(app, room)];
   const notes = room.live ? [...room.notes] : [];
-  const walk = {day: '', above: null, marked: room.mark === null};
+  const walk = {day: '', above: null, marked: !reachesMark(room)};
   for (const entry of room.entries) {
     while (notes.length && notes[0].after < entry.seq) addNote(rows, app, room, notes.shift(), walk);
     addDay(rows, entry, walk);
@@ -24,6 +24,11 @@ export function rowsOf(app, room) {
   notes.forEach((note) => addNote(rows, app, room, note, walk));
   for (const item of app.session.outbox.of(room)) rows.push(pendingItem(app, item));
   return rows;
+}
+
+// Whether what is loaded reaches back to where the unread began; else its line would stand too low.
+function reachesMark({mark, complete, entries}) {
+  return mark !== null && (complete || entries[0]?.seq <= mark);
 }
 
 function topRow(app, room) {

@@ -63,8 +63,12 @@ export class Session {
   async #enter() {
     if (!this.who) return;
     try {
-      this.#entered(await this.#introduce());
-      await this.#joinAll();
+      // Asked in one breath: on a slow network each answer that is waited for costs a while.
+      const [hello, rooms] = [this.#introduce(), this.request('rooms')];
+      rooms.catch(() => {});
+      this.#entered(await hello);
+      await this.#joinAll((await rooms).rooms);
+      this.told.joined();
       await this.#afterJoining();
     } catch (error) {
       if (isLost(error)) return;
@@ -111,8 +115,7 @@ export class Session {
     for (const room of this.state.rooms.values()) if (room.isPrivate) room.forget();
   }
 
-  async #joinAll() {
-    const {rooms} = await this.request('rooms');
+  async #joinAll(rooms) {
     this.state.listed = rooms;
     const kept = rooms.filter(({member}) => member).map(({room}) => room);
     const known = [...this.state.rooms.values()].filter((room) => !room.isPrivate && room.joined)
@@ -120,7 +123,7 @@ export class Session {
     const names = [...known, ...kept, ...(forTab.get('rooms') ?? []), ...this.wanted];
     const unique = new Map(names.map((name) => [keyOf(name), name]));
     if (!unique.size) unique.set('lobby', 'lobby');
-    await Promise.all([...unique.values()].map((name) => this.#rejoin(name)));
+    await Promise.all([...[...unique.values()].map((name) => this.#rejoin(name)), this.refreshUnread()]);
   }
 
   async #rejoin(name) {
@@ -172,10 +175,9 @@ export class Session {
 
   async #afterJoining() {
     if (preferences.all.typing) this.request('typing', {show: true}).catch(() => {});
-    await Promise.all([this.refreshUnread(), this.#findPrivateTalk()]);
     this.outbox.waiting().forEach((item) => this.#send(item));
+    await this.#findPrivateTalk();
     this.bell.ring('all');
-    this.told.joined();
   }
 
   async refreshUnread(room) {

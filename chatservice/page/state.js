@@ -38,6 +38,7 @@ export class Room {
     this.mentions = 0;
     this.exact = true;
     this.mark = null;  // the position behind which the unread began when one came, or null
+    this.markSeen = false;
     this.people = new Map();
     this.morePeople = 0;
     this.members = [];

@@ -12,6 +12,7 @@ export class TalkView {
   #log;
   #rows = el('.rows');
   #down;
+  #up;
   #tools;
   #room = null;
   #atEnd = true;
@@ -27,8 +28,10 @@ export class TalkView {
     this.#rows.addEventListener('focusin', ({target}) => this.#showTools(target));
     this.#down = el('button.to-end', {type: 'button', hidden: true, onclick: () => this.toEnd()},
       icon('down'), el('span'));
+    this.#up = el('button.to-unread', {type: 'button', hidden: true, onclick: () => app.gotoUnread()},
+      icon('up'), 'First unread');
     this.#tools = this.#makeTools();
-    this.element = el('.talk', {}, this.#log, this.#down);
+    this.element = el('.talk', {}, this.#log, this.#up, this.#down);
     // A picture that loads late, or a taller composer, must not push the newest talk out of sight.
     const sizes = new ResizeObserver(() => this.#atEnd && this.#scrollToEnd());
     sizes.observe(this.#rows);
@@ -91,8 +94,17 @@ export class TalkView {
 
   #drawDown(room) {
     this.#down.hidden = this.readsEnd || !room?.loaded;
+    this.#drawUp(room);
     const {unread} = room;
     this.#down.lastChild.textContent = unread ? `${unread} new below` : 'Newest';
+  }
+
+  // The way to the first unread entry, until it was in sight.
+  #drawUp(room) {
+    const line = document.getElementById('unread-mark');
+    const above = room.mark !== null && (!line || line.offsetTop < this.#log.scrollTop);
+    if (line && !above) room.markSeen = true;
+    this.#up.hidden = !above || room.markSeen || !room.loaded;
   }
 
   async toEnd() {

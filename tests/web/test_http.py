@@ -12,18 +12,21 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def test_the_page_and_its_parts(server):
-    """`/` is the page, and everything that it names is there, small, and never old."""
+    """`/` is the page, and everything that it names is there. The page is never old, and names its
+    parts by their version, so a browser keeps them."""
     client = HttpClient(server.port)
     page = client.request("GET", "/")
     assert page.status == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert page.headers["cache-control"] == "no-cache"
     parts = re.findall(r'(?:src|href)="/?(static/[^"]+)"', page.body.decode())
     assert parts
     for path in parts:
         part = client.request("GET", f"/{path}")
         assert part.status == 200, path
         assert part.body
+        assert "immutable" in part.headers["cache-control"]
         again = client.request("GET", f"/{path}", If_None_Match=part.headers["etag"])
         assert (again.status, again.body) == (304, b"")
     assert client.request("HEAD", "/").headers["content-length"] == str(len(page.body))

@@ -76,6 +76,26 @@ def test_unread_talk_is_counted_and_marked(server, visit):
     expect(anna.place("lab")).not_to_contain_text("unread")
 
 
+def test_the_first_unread_entry_is_a_press_away(server, visit, connect):
+    """Much came meanwhile: the newest is shown, and a button leads to where the unread begins."""
+    anna = visit(server, "anna", "#lab")
+    anna.say("the last that I read")
+    anna.sees("the last that I read")
+    anna.say("/join lobby")
+    expect(anna.place("lobby")).to_have_attribute("aria-current", "page")
+    bot = connect(server)
+    bot.send(json.dumps({"do": "hello", "name": "bot"}))
+    bot.send(json.dumps({"do": "join", "room": "lab"}))
+    for number in range(MANY):
+        bot.send(json.dumps({"do": "say", "room": "lab", "text": f"entry {number}."}))
+    bot.expect(f"entry {MANY - 1}.")
+    anna.place("lab").click()
+    expect(anna.sees(f"entry {MANY - 1}.")).to_be_in_viewport()
+    anna.press("First unread")
+    expect(anna.sees("entry 0.")).to_be_in_viewport()
+    expect(anna.page.locator(".mark + .row")).to_contain_text("entry 0.")
+
+
 def test_one_scrolls_back_through_everything(server, visit, connect):
     """Older talk is read as one scrolls up; at most a thousand entries are on the page, and the end
     comes back at a press."""

@@ -18,21 +18,23 @@ TYPES = {
 }
 
 
+FOR_GOOD = "max-age=31536000, immutable"
+"""The caching of a file below a path that changes with its bytes."""
+
+
 class PageFile(NamedTuple):
-    """A file: its bytes, plain and compressed, its type, and its tag, which changes with them."""
+    """A file: its bytes, plain and compressed, and the headers that go with them."""
 
     data: bytes
     packed: bytes
-    type: str
-    tag: str
+    headers: Mapping[str, str]
 
     def answer(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
         """Send it, unless the client has it already."""
-        told = {**headers, "Content-Type": self.type, "ETag": self.tag, "Cache-Control": "no-cache"}
-        told["Vary"] = "Accept-Encoding"
+        told = {**headers, **self.headers}
         if exchange.method not in ("GET", "HEAD"):
             exchange.respond(405, b"", {**headers, "Allow": "GET, HEAD"})
-        elif self.tag in exchange.header("If-None-Match"):
+        elif self.headers["ETag"] in exchange.header("If-None-Match"):
             exchange.respond(304, b"", told)
         elif "gzip" in exchange.header("Accept-Encoding"):
             exchange.respond(200, self.packed, {**told, "Content-Encoding": "gzip"})
@@ -41,24 +43,45 @@ class PageFile(NamedTuple):
 
 
 class PageFiles:
-    """The files by their paths: `/` is `index.html`, all others are below `/static/`."""
+    """The files by their paths: `/` is `index.html`. All others are below `/static/`, and below
+    `/static/VERSION/`, where browsers keep them for good: the page names these paths."""
 
     def __init__(self) -> None:
         self._by_path: dict[str, PageFile] = {}
         folder = files("chatservice") / "page"
-        if folder.is_dir():
-            for it in folder.iterdir():
-                self._add(it)
+        found = sorted(folder.iterdir(), key=_name) if folder.is_dir() else []
+        parts = {it.name: it.read_bytes() for it in found if _type(it.name)}
+        version = sha256(b"".join(parts.values())).hexdigest()[:16]
+        for name, data in parts.items():
+            self._add(name, data, version)
 
-    def _add(self, it: Any) -> None:
-        type_ = TYPES.get(it.name.rpartition(".")[2])
-        if type_ is not None:
-            data = it.read_bytes()
-            path = "/" if it.name == "index.html" else f"/static/{it.name}"
-            # A weak tag: the plain and the compressed bytes have the same one (RFC 9110, 8.8.1).
-            tag = f'W/"{sha256(data).hexdigest()[:32]}"'
-            self._by_path[path] = PageFile(data, gzip.compress(data, mtime=0), type_, tag)
+    def _add(self, name: str, data: bytes, version: str) -> None:
+        if name == "index.html":
+            named = data.replace(b'"static/', f'"static/{version}/'.encode())
+            self._by_path["/"] = _page_file(name, named, "no-cache")
+        else:
+            self._by_path[f"/static/{name}"] = _page_file(name, data, "no-cache")
+            self._by_path[f"/static/{version}/{name}"] = _page_file(name, data, FOR_GOOD)
 
     def find(self, path: str) -> PageFile | None:
         """Return the file of a path, or None."""
         return self._by_path.get(path)
+
+
+def _name(it: Any) -> str:
+    return str(it.name)
+
+
+def _type(name: str) -> str | None:
+    return TYPES.get(name.rpartition(".")[2])
+
+
+def _page_file(name: str, data: bytes, caching: str) -> PageFile:
+    headers = {
+        "Content-Type": _type(name) or "",
+        # A weak tag: the plain and the compressed bytes have the same one (RFC 9110, 8.8.1).
+        "ETag": f'W/"{sha256(data).hexdigest()[:32]}"',
+        "Cache-Control": caching,
+        "Vary": "Accept-Encoding",
+    }
+    return PageFile(data, gzip.compress(data, mtime=0), headers)
