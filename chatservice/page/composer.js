@@ -6,6 +6,8 @@ import {el, iconButton} from './dom.js';
 export class Composer {
   #text;
   #bar = el('.composer-bar', {hidden: true});
+  #out;
+  #box;
   #list = el('ul.completions', {id: 'completions', role: 'listbox', 'aria-label': 'Completions', hidden: true});
   #found = null;
   #at = 0;
@@ -19,11 +21,14 @@ export class Composer {
       onpaste: (event) => this.#paste(event), onblur: () => setTimeout(() => this.#show(null), 150)});
     this.picker = el('input', {type: 'file', multiple: true, hidden: true, 'aria-label': 'Files to share',
       onchange: () => this.#picked()});
-    this.element = el('.composer', {}, this.#list, this.#bar, el('.composer-box', {},
+    this.#out = el('.composer-out', {hidden: true}, el('span', {}, 'You are not in this room.'),
+      el('button.plain', {type: 'button', onclick: () => app.goInto(this.#room.name)}, 'Go in'));
+    this.#box = el('.composer-box', {},
       iconButton('clip', 'Share files', () => this.picker.click()), this.picker, this.#text,
       iconButton('smile', 'Put in an emoji', ({currentTarget}) =>
         app.pickEmoji(currentTarget, (sign) => this.insert(sign))),
-      iconButton('send', 'Send', () => this.#submit(), {class: 'icon-button send'})));
+      iconButton('send', 'Send', () => this.#submit(), {class: 'icon-button send'}));
+    this.element = el('.composer', {}, this.#list, this.#bar, this.#out, this.#box);
   }
 
   // Show the half-typed line of a room.
@@ -35,7 +40,9 @@ export class Composer {
       this.#show(null);
     }
     const place = room.isPrivate ? `Message to ${room.name.slice(1)}` : `Message in ${room.name}`;
-    this.#text.placeholder = room.joined ? place : 'You are not in this room';
+    this.#text.placeholder = place;
+    this.#box.hidden = !room.joined;
+    this.#out.hidden = room.joined;
     this.#text.setAttribute('aria-label', place);
     this.#drawBar(room);
   }

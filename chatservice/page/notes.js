@@ -26,8 +26,9 @@ function deed({event: {from, what, user, text}}) {
 }
 
 function out({event: {from, what, text}}) {
-  const words = `You are out of this room: ${from} used ${what}.`;
-  return el('span', {dir: 'auto'}, text ? `${words} ${text}` : words);
+  const did = {kick: 'put you out of this room', ban: 'banned you from this room',
+    close: 'closed this room'}[what] ?? 'let you leave this room';
+  return el('span', {dir: 'auto'}, `${from} ${did}${text ? `: ${text}` : ''}`);
 }
 
 function renamed({from, name}) {

@@ -71,7 +71,9 @@ function badge({unread, mentions, exact}) {
 export function roomList(app, close) {
   const list = el('ul.browse', {'aria-label': 'Rooms of the server'});
   const filter = el('input', {type: 'search', placeholder: 'Find a room, or name a new one',
-    'aria-label': 'Find a room', dir: 'auto', oninput: () => draw()});
+    'aria-label': 'Find a room', dir: 'auto', oninput: () => draw(), onkeydown: ({key}) => {
+      if (key === 'Enter' && filter.value.trim()) list.querySelector('button')?.click();
+    }});
   const make = el('button.primary', {type: 'button', onclick: () => {
     close();
     app.createRoom(filter.value.trim());

@@ -9,10 +9,6 @@ export const typedActions = {
     if (room.editing) return this.finishEdit(room, line);
     const {name, rest, text} = parse(line);
     if (name) return this.command(name, rest, room);
-    if (!room.joined) {
-      this.tell('You are not in this room any more; / and join bring you back.');
-      return false;
-    }
     this.session.say(room, text, room.about ? {about: room.about.seq} : {});
     room.about = null;
     this.talk.toEnd();

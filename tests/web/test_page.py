@@ -178,6 +178,23 @@ def test_a_registered_user_stays_logged_in(server, visit):
     expect(again.page.locator(".me")).to_contain_text("Account")
 
 
+def test_a_moderator_puts_a_user_out(server, visit):
+    """The menu of a user has what moderators do; who was put out reads why, and may go in again."""
+    anna = visit(server, "anna")
+    anna.say("/create studio")
+    expect(anna.place("studio")).to_have_attribute("aria-current", "page")
+    ben = visit(server, "ben", "#studio")
+    anna.page.locator(".people button", has_text="ben").click()
+    anna.page.get_by_role("menuitem", name="Put out of the room…").click()
+    anna.page.get_by_label("Reason").fill("a test")
+    anna.press("Put ben out")
+    ben.sees("anna put you out of this room: a test")
+    expect(ben.line).to_be_hidden()
+    ben.press("Go in")
+    ben.say("here again")
+    anna.sees("here again")
+
+
 def test_commands_and_names_are_completed(server, visit):
     """Tab completes what stands before the cursor; a command's answer appears in the talk."""
     anna, ben = visit(server, "anna"), visit(server, "benjamin")
