@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from chatservice import names
@@ -398,6 +399,17 @@ class Files:
         self._report(
             "{user} fetched {file} ({size} bytes)", user=who, file=mark.name, size=mark.size
         )
+
+    def verified(self, upload: UploadTicket, sha256: str) -> UploadTicket:
+        """Return a ticket for the same upload, which is to have that SHA-256. Raises `Refusal`
+        (wrong-sha256; not-allowed, banned if the ticket is no longer due)."""
+        if upload.sha256 == sha256:
+            return upload
+        if upload.sha256 is not None:
+            sentence = "The ticket is for a file with another SHA-256; ask for another ticket."
+            raise Refusal(Code.WRONG_SHA256, sentence)
+        self.recheck(upload)
+        return self._rights.tickets.add(replace(upload, sha256=sha256))
 
     def issue(self, ticket: DownloadTicket | UploadTicket) -> str:
         """Return a code for a ticket."""

@@ -115,7 +115,7 @@ def route(method: str, target: bytes) -> Asked:
 def answers_text(target: bytes) -> bool:
     """Return whether a refusal of what is asked at a target is a sentence of plain text, unless
     the client prefers JSON: for short forms."""
-    return not target.startswith(f"{API}/".encode())
+    return not target.startswith((f"{API}/".encode(), b"/t/"))
 
 
 def resumed(it: Follow, last_event_id: str) -> Follow:

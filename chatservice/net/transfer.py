@@ -214,19 +214,42 @@ class Upload(Discard):
 
     def _stop(self, why: str) -> None:
         self.lost()
-        self._failed(
-            Refusal(
-                Code.INCOMPLETE,
-                "{why}. What came is kept for a while if its SHA-256 was given, and the same "
-                "upload goes on from there: `transfers` tells how; else send it again.",
-                why=why,
-            )
-        )
+        self._failed(half_way(why))
 
     def lost(self) -> None:
         """The connection is gone. The bytes are kept if the upload can be resumed."""
         self._stall.stop()
         self._writer.abandon()
+
+
+def half_way(why: str) -> Refusal:
+    """Return the refusal of an upload that stopped; `why` is a sentence without its full stop."""
+    return Refusal(
+        Code.INCOMPLETE,
+        "{why}. What came is kept for a while if its SHA-256 was given, and the same upload goes "
+        "on from there: `transfers` tells how; else send it again.",
+        why=why,
+    )
+
+
+def too_long(size: int | None = None) -> Refusal:
+    """Return the refusal of more bytes than the `size` that was declared."""
+    if size is None:
+        sentence = "More bytes came than are due; nothing was kept. Send just these."
+        return Refusal(Code.TOO_LARGE, sentence)
+    return Refusal(
+        Code.TOO_LARGE,
+        "More came than the {size} bytes that were declared; nothing was kept. If the file "
+        "has grown, send it again.",
+        size=size,
+    )
+
+
+async def share(chat: Chat, ticket: UploadTicket, active: ActiveUpload) -> FileMark:
+    """Store a complete upload, and announce it. Raises `Refusal`."""
+    mark = await active.finish()
+    await chat.files.share(ticket, mark)
+    return mark
 
 
 def receive_file(
@@ -252,17 +275,12 @@ def receive_file(
             active.abandon()
             return
 
-        async def share() -> FileMark:
-            mark = await active.finish()
-            await chat.files.share(ticket, mark)
-            return mark
-
         def complete(rest: bytes) -> None:
             if alone and rest:
                 active.refuse()
-                failed(_too_long(ticket))
+                failed(too_long(ticket.size))
             else:
-                connection.flow.when_answered(share(), kept, failed)
+                connection.flow.when_answered(share(chat, ticket, active), kept, failed)
 
         upload = Upload(connection, active, ticket.size, offset, complete, failed)
         upload.begin()
@@ -308,15 +326,6 @@ def send_file(
             chat.files.report_download(user.name, reader.mark)
 
     Download(connection, reader, report, lambda: chat.files.transfers.end(transfer)).begin()
-
-
-def _too_long(ticket: UploadTicket) -> Refusal:
-    return Refusal(
-        Code.TOO_LARGE,
-        "More came than the {size} bytes that were declared; nothing was kept. If the file "
-        "has grown, send it again.",
-        size=ticket.size,
-    )
 
 
 @implementer(IPullProducer)

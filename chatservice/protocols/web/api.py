@@ -24,6 +24,7 @@ from chatservice.grammar.webfaults import Fault
 from chatservice.grammar.webfields import JSON, TEXT
 from chatservice.net.delivery import EntryFormat, Subscription
 from chatservice.net.flow import SERVER_ERROR
+from chatservice.protocols.web import webfiles
 from chatservice.protocols.web.exchange import Exchange
 from chatservice.protocols.web.webuser import LoginFailed, WebUser
 
@@ -55,6 +56,9 @@ class Api:
         if exchange.target == b"/openapi.json":
             self._respond(exchange, 200, openapi.encoded(), JSON)
             return
+        if exchange.path.startswith(webfiles.TICKETS):
+            await webfiles.answer_ticket(exchange, self._chat, self._headers)
+            return
         asked = webapi.route(exchange.method, exchange.target)
         type_ = preferred(exchange.header("Accept"), asked.offers or (JSON,))
         if isinstance(asked, webapi.AllowedMethods):
@@ -76,6 +80,15 @@ class Api:
             case webapi.WhoAmI():
                 assert user.welcome is not None
                 self._reply(exchange, user.welcome, type_)
+            case webapi.FileGet():
+                reader = await user.run(session, asked.request)
+                await webfiles.send(exchange, self._chat, session.require_user(), reader)
+            case webapi.FilePut():
+                run = partial(user.run, session)
+                mark = await webfiles.upload(exchange, self._chat, asked, run)
+                room = asked.args.get("room", "") if asked.args.get("to") is None else ""
+                body = webanswers.shared(mark, room, type_)
+                self._respond(exchange, webfiles.status_of(mark), body, type_)
             case webapi.Call():
                 most = self._chat.limits.line_bytes
                 body = await exchange.body(most) if exchange.length != 0 else b""

@@ -1,6 +1,7 @@
 """HTTP/1.1 on a connection: reads requests, one after another, for a `Site`."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +22,19 @@ from chatservice.protocols.web.webconnection import WebConnection
 LINGER_SECONDS = 5.0
 """Seconds for which a client may go on sending after a response that ends the connection: if its
 bytes were not read, its system would drop the response (RFC 9112, 9.6)."""
+
+
+class _EarlyPart:
+    """The sink for the part of a body that came before anybody wanted it; the rest comes raw."""
+
+    def __init__(self, body: Discard) -> None:
+        self.received = body.received
+
+    def input_ended(self) -> None:
+        """Do nothing: the transfer counts its bytes."""
+
+    def lost(self) -> None:
+        """Do nothing: the transfer is told."""
 
 
 class WebChannel(HTTPChannel):
@@ -104,6 +118,8 @@ class WebChannel(HTTPChannel):
             self._upgraded.input_ended()
         elif not self.requests or self._dismissed:
             self.loseConnection()
+        elif self.connection.transfer is not None:
+            self.connection.transfer.input_ended()
         elif not self.requests[0].body_complete:
             self.requests[0].connectionLost(Failure(connectionDone.value))
             self.loseConnection()
@@ -178,12 +194,24 @@ class WebChannel(HTTPChannel):
     def take_raw(self, body: Discard) -> None:
         """Give the bytes of the present body to `body`, as they come on the connection."""
         self._raw_body = body
+        self.requests[-1].give_body_to(_EarlyPart(body))
 
     def raw_body_ended(self, rest: bytes) -> None:
         """Go on after a body that was taken raw; `rest` comes after it."""
         self._raw_body = None
-        self._dataBuffer.append(rest)
-        self.allContentReceived()
+        if not self.requests[-1].body_complete:
+            self._dataBuffer.append(rest)
+            self.allContentReceived()
+
+    @contextmanager
+    def lent_output(self) -> Iterator[None]:
+        """Let somebody else be the transport's producer for a while."""
+        self._networkProducer.unregisterProducer()
+        try:
+            yield
+        finally:
+            if self.connection.connected and not self._dismissed:
+                self._networkProducer.registerProducer(self, True)
 
     def requestDone(self, request: Exchange) -> None:
         """Take the next request."""
@@ -216,11 +244,15 @@ class WebChannel(HTTPChannel):
             return
         self._dismissed = True
         self._networkProducer.unregisterProducer()
-        if ISSLTransport.providedBy(self.transport) or self._input_ended:
+        secured = ISSLTransport.providedBy(self.transport)
+        if self._input_ended or (secured and all(it.body_complete for it in self.requests)):
             self.transport.loseConnection()
             return
-        self._wait(LINGER_SECONDS, self.transport.abortConnection)
-        self.transport.loseWriteConnection()
+        if secured:  # which ends as a whole (RFC 8446, 6.1)
+            self._wait(LINGER_SECONDS, self.transport.loseConnection)
+        else:
+            self._wait(LINGER_SECONDS, self.transport.abortConnection)
+            self.transport.loseWriteConnection()
         self.transport.resumeProducing()
 
     def end(self, sentence: str, why: EndReason) -> None:

@@ -126,15 +126,18 @@ class Exchange:
             sink.received(early)
         if self.body_complete:
             sink.input_ended()
+        elif not self.channel.connection.flow.reasons:
+            self.channel.transport.resumeProducing()
 
     # -- called by the channel -------------------------------------------------------------------
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Take a part of the body. Before anybody wants it, at most one read is kept."""
+        """Take a part of the body. Before anybody wants it, no more is read."""
         if self._sink is not None:
             self._sink.received(data)
         elif not self.finished:
             self._early += data
+            self.channel.transport.pauseProducing()
 
     def requestReceived(self, method: bytes, target: bytes, version: bytes) -> None:
         """The body is complete."""

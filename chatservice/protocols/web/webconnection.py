@@ -60,10 +60,11 @@ class WebConnection:
         self.channel.raw_body_ended(extra)
 
     def throw_away(self) -> None:
-        """Drop all input from now on."""
+        """Drop all input from now on: the refusal of the transfer, which is next, ends it."""
+        self.transfer = None
 
     def finish(self) -> None:
-        """End the connection."""
+        """End the connection, which has got its response."""
         self.channel.dismiss()
 
     def dismiss(self) -> None:
