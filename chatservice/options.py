@@ -13,6 +13,7 @@ from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
 from chatservice import __version__, config, names
+from chatservice.domain.addresses import parse_network
 from chatservice.domain.users import Registration
 from chatservice.errors import Refusal
 from twisted import copyright
@@ -21,12 +22,12 @@ from twisted import copyright
 class Options(usage.Options, AuthOptionMixin):
     """The options of `twistd chat`.
 
-    After parsing, `ports`, `listen` and `rooms` are lists; `data`, `files` and `interface` are
-    strings, and `tls` is one or None. `keep-seconds` and `keep-bytes` are numbers, or None for no
-    bound. `registration` is a value of `Registration`, and `checkers` a list of checkers of
-    twisted.cred. `limits` has the values for `chatservice.limits.Limits` that options and the file
-    of `--config` set. `arguments` is the command line. The argument `limits` gives other defaults
-    to limits, for tests.
+    After parsing, `ports`, `listen`, `rooms` and `metrics-from` are lists; `data`, `files` and
+    `interface` are strings, and `tls` is one or None. `keep-seconds` and `keep-bytes` are numbers,
+    or None for no bound. `registration` is a value of `Registration`, and `checkers` a list of
+    checkers of twisted.cred. `limits` has the values for `chatservice.limits.Limits` that options
+    and the file of `--config` set. `arguments` is the command line. The argument `limits` gives
+    other defaults to limits, for tests.
     """
 
     supportedInterfaces = (IUsernamePassword,)
@@ -71,7 +72,7 @@ class Options(usage.Options, AuthOptionMixin):
     def __init__(self, limits: Mapping[str, Any] = MappingProxyType({})) -> None:
         super().__init__()
         self["ports"], self["listen"], self["rooms"] = [], [], []
-        self["checkers"] = []
+        self["checkers"], self["metrics-from"] = [], []
         self["keep-seconds"] = self["keep-bytes"] = None
         self["limits"] = dict(limits)
         self._limits = limits
@@ -145,6 +146,15 @@ class Options(usage.Options, AuthOptionMixin):
         """A Twisted endpoint to listen on, such as unix:/run/chat.sock. With silent: before it, it
         greets nobody, for browsers. May be repeated."""
         self["listen"].append(endpoint)
+
+    def opt_metrics_from(self, network: str) -> None:
+        """An address or a network that may read /metrics; repeatable [default: this machine]."""
+        if parse_network(network) is None:
+            raise usage.UsageError(
+                "--metrics-from takes an address, or a network as 10.0.0.0/8, not "
+                f"{config.shorten(network)}."
+            )
+        self["metrics-from"].append(network)
 
     def opt_room(self, name: str) -> None:
         """A room to make at the start; may be repeated."""

@@ -62,7 +62,9 @@ class ChatService(Service):
     def __init__(self, options: Mapping[str, Any], reactor: Any) -> None:
         self.setName("chat")
         self.limits = limits_of(options)
-        self.factory = ChatFactory(reactor, not options["slash-only"], self.limits)
+        self.factory = ChatFactory(
+            reactor, not options["slash-only"], self.limits, metrics_from=options["metrics-from"]
+        )
         self._options = options
         self._reactor = reactor
         self._engine: Engine | None = None
@@ -150,6 +152,7 @@ class ChatService(Service):
         gc.set_threshold(*GARBAGE)
         self._reloader.start()
         self.factory.idle.start()
+        self.factory.lag.start()
         factory = self.factory
         slices = factory.timeslices
         DeadPeers(factory.reactor, factory.connections, slices.run, self.limits).start()
@@ -235,6 +238,7 @@ class ChatService(Service):
         """Store what was accepted, send a farewell to everybody, and stop."""
         super().stopService()
         self._reloader.stop()
+        self.factory.lag.stop()
         if self._sweeping.running:
             self._sweeping.stop()
         return Deferred.fromCoroutine(self._stop())

@@ -103,6 +103,10 @@ def test_two_servers_do_not_share_their_data(tmp_path, server):
     [
         (["--port", "70000"], "--port takes a number from 0 to 65535, not 70000."),
         (["--port", "http"], "--port takes a number from 0 to 65535, not http."),
+        (
+            ["--metrics-from", "ops"],
+            "--metrics-from takes an address, or a network as 10.0.0.0/8, not ops.",
+        ),
         (["--room", "a b"], "--room a b: A room's name is made of letters"),
         (["--keep", "90"], "--keep takes a time, such as 90d, or a size, such as 20GB, not 90."),
         (["--listen", "nonsense:1"], "cannot listen on nonsense:1"),

@@ -1,6 +1,7 @@
 """IP addresses: their normal form, ranges of them, and the keys under which limits count them."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -48,6 +49,15 @@ _MAPPED_BITS = 96
 """The bits before the IPv4 address in a mapped IPv6 address."""
 
 
+def is_within(host: str, networks: Iterable[str]) -> bool:
+    """Return whether a host's address is in one of the ranges of addresses in `networks`."""
+    try:
+        address = ip_address(normalize(host))
+    except ValueError:
+        return False
+    return any(address in range_ for range_ in map(parse_network, networks) if range_ is not None)
+
+
 def limit_key(host: str, trusted: tuple[str, ...]) -> str:
     """Return the key under which limits count an address: an IPv6 address by its /64, a household.
     Empty for addresses without limits (`trusted`)."""
@@ -57,12 +67,12 @@ def limit_key(host: str, trusted: tuple[str, ...]) -> str:
 @lru_cache(4096)
 def _limit_key(host: str, trusted: tuple[str, ...]) -> str:
     shown = normalize(host)
+    if is_within(shown, trusted):
+        return ""
     try:
         address = ip_address(shown)
     except ValueError:
         return shown
-    if any(address in range_ for range_ in map(parse_network, trusted) if range_ is not None):
-        return ""
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address) >> 64 << 64, 64)))
     return shown

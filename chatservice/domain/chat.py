@@ -60,7 +60,8 @@ class Chat:
     ) -> None:
         seconds = seconds or clock
         self.limits = limits = limits or Limits()
-        self.publisher = publisher = Publisher(engine.logs, loop)
+        self.publisher = publisher = Publisher(engine.logs, loop, seconds)
+        self.deliveries = publisher.deliveries
         cache = BlockCache(limits)
         self.rights = rights = Rights(self.now)
         kept = KeptByAccount()

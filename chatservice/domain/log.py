@@ -26,6 +26,7 @@ from collections.abc import (
 )
 from typing import Any, Protocol, TypeVar
 
+from chatservice.domain.figures import Deliveries
 from chatservice.domain.ignoring import heard_events
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
@@ -56,8 +57,9 @@ class Peer(Protocol):
     def address(self) -> str:
         """The remote address; empty for a local socket."""
 
-    def wake(self, cursors: "tuple[Cursor, ...]") -> None:
-        """Read on: there is more behind these cursors."""
+    def wake(self, cursors: "tuple[Cursor, ...]") -> int:
+        """Read on: there is more behind these cursors. Return the bytes that were written, if they
+        are the newest block of a log, and 0 otherwise."""
 
     def tell(self, news: "EventBatch") -> None:
         """Show events, unless the connection is full: nothing is stored for slow readers."""
@@ -417,13 +419,14 @@ _READS = 20
 a few milliseconds, so its reader hardly ever reads three times."""
 
 
-def wake(logs: Collection[Log]) -> None:
-    """Wake the readers of these logs, each once."""
+def wake(logs: Collection[Log], deliveries: Deliveries) -> None:
+    """Wake the readers of these logs, each once, and count what they are written at once."""
     for log in logs:
         log.send_events()  # who came in is seen to come before they speak
     if len(logs) == 1:  # then each reader is there once
-        for cursor in tuple(log.cursors.values()):
-            cursor.owner.peer.wake((cursor,))
+        sizes = [cursor.owner.peer.wake((cursor,)) for cursor in tuple(log.cursors.values())]
+        readers = len(sizes) - sizes.count(0)
+        deliveries.add(readers * (log.last - log.newest_after), sum(sizes))
         return
     woken: dict[Peer, tuple[Cursor, ...]] = {}
     for log in logs:
@@ -432,7 +435,9 @@ def wake(logs: Collection[Log]) -> None:
             others = woken.get(reader)
             woken[reader] = (cursor,) if others is None else (*others, cursor)
     for reader, cursors in woken.items():
-        reader.wake(cursors)
+        if written := reader.wake(cursors):
+            log = cursors[0].log
+            deliveries.add(log.last - log.newest_after, written)
 
 
 class Cursor:

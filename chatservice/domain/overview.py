@@ -21,6 +21,10 @@ T = TypeVar("T")
 
 Predicate = Callable[[T], bool]
 
+RESERVES = 10
+"""The disk is full when this part of `Limits.free_bytes` is left: uploads alone never get there,
+and talk soon cannot be stored."""
+
 AccountItem = tuple[str, Account]
 """An account and its key."""
 
@@ -83,6 +87,16 @@ class Overview:
             ),
             refused=tuple(self.connections.refused()),
         )
+
+    async def trouble(self) -> str | None:
+        """Return a sentence that says why the server cannot store what is said, or None."""
+        commits = self._publisher.commits.trouble()
+        if commits is not None or self._engine.maintenance is None:
+            return commits
+        free = await self._engine.maintenance.free()
+        if free is not None and free * RESERVES < self._limits.free_bytes:
+            return "The disk is full."
+        return None
 
     async def backup(self, session: Session, dir: str) -> replies.BackupMade:
         """Make a backup, unless the session ends meanwhile."""

@@ -5,9 +5,10 @@ during a commit goes into the next one. So the cost of a commit is shared under 
 waits for more than about two commits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from chatservice.domain.figures import Commits, Deliveries
 from chatservice.domain.log import Block, Log, wake
 from chatservice.domain.ports.engine_ports import not_stored
 from chatservice.domain.ports.log_ports import Appended, Draft, LogStore, OnStored
@@ -42,9 +43,15 @@ class _Batch:
 
 
 class Publisher:
-    """Stores drafts in `logs`, acknowledges them, and shows them to the readers of their logs."""
+    """Stores drafts in `logs`, acknowledges them, and shows them to the readers of their logs.
 
-    def __init__(self, logs: LogStore, loop: EventLoop) -> None:
+    `seconds` tells the time on a clock that never goes back; `commits` and `deliveries` have the
+    figures.
+    """
+
+    def __init__(self, logs: LogStore, loop: EventLoop, seconds: Callable[[], float]) -> None:
+        self.commits = Commits(seconds)
+        self.deliveries = Deliveries()
         self._logs = logs
         self._loop = loop
         self._gathering = _Batch()
@@ -109,7 +116,7 @@ class Publisher:
     def show_appended(self, log: Log, runs: Sequence[tuple[int, Run]]) -> None:
         """Show runs of a log that another node has stored."""
         _extend(log, runs, about_others=True)
-        wake((log,))
+        wake((log,), self.deliveries)
 
     def _begin(self) -> None:
         """Begin a commit once the event loop has read all that can be read now."""
@@ -122,12 +129,15 @@ class Publisher:
 
     async def _commit(self, batch: _Batch) -> None:
         unsaved: Mapping[int, int] = {}
+        self.commits.begin()
         try:
             appended = await self._logs.append(batch.drafts, batch.read)
         except Exception:
+            self.commits.fail()
             self._fail(batch)
             unsaved = batch.read
         else:
+            self.commits.succeed()
             try:
                 self._publish(batch.drafts, appended)
             except Exception:  # the next batch does not wait for what is wrong with this one
@@ -163,8 +173,9 @@ class Publisher:
         for result, draft in zip(results, drafts, strict=True):
             self._answer(draft.on_stored, result)  # first: writers know their own when they come
         for log, runs in news.items():
-            _extend(log, runs, about_others=bool(appended.about))
-        wake(news.keys())
+            block = _extend(log, runs, about_others=bool(appended.about))
+            self.commits.entries += block.last + 1 - block.first
+        wake(news.keys(), self.deliveries)
         for result, draft in zip(results, drafts, strict=True):
             self._answer(draft.on_shown, result)
 
@@ -200,9 +211,11 @@ def _results(drafts: Sequence[Draft], appended: Appended) -> Sequence[int | Exce
     return results
 
 
-def _extend(log: Log, runs: Sequence[tuple[int, Run]], about_others: bool) -> None:
-    """Append runs to a log; `about_others` tells that some may be about other entries."""
+def _extend(log: Log, runs: Sequence[tuple[int, Run]], about_others: bool) -> Block:
+    """Append runs to a log, and return their block; `about_others` tells that some may be about
+    other entries."""
     block = Block(runs)
     log.extend(block)
     if about_others:
         log.note_others(block)
+    return block

@@ -406,6 +406,9 @@ class MemoryMaintenance:
             len(accounts), self._logs.entries, self._files.count, disk=(), waiting=()
         )
 
+    async def free(self) -> int | None:
+        return None
+
 
 class MemoryEngine:
     """The port `Engine`, in memory. While it is `failing`, it refuses all changes

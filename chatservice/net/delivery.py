@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from chatservice import names
+from chatservice.domain.figures import Deliveries
 from chatservice.domain.ignoring import heard_quote
 from chatservice.domain.log import Block, Cursor, Encoder, EventBatch, Log
 from chatservice.events import EndReason, Event, Notice
@@ -39,6 +40,7 @@ class ReplaySource(Protocol):
     """The source of entries that are no longer in memory: `chatservice.domain.chat.Chat`."""
 
     limits: Limits
+    deliveries: Deliveries
 
     def replay(self, log: Log, after: int) -> Awaitable[Sequence[Block]]:
         """Return blocks after a position."""
@@ -155,32 +157,34 @@ class Subscription:
         else:
             self._outlet.loseConnection()
 
-    def wake(self, cursors: tuple[Cursor, ...]) -> None:
-        """Write the entries after these cursors, as far as the transport takes them.
+    def wake(self, cursors: tuple[Cursor, ...]) -> int:
+        """Write the entries after these cursors, as far as the transport takes them. Return the
+        bytes, if these are just the newest block of a log; others are counted here.
 
         An error in one subscription ends its own connection only.
         """
         if self._ended:
-            return
+            return 0
         try:
             if self._behind:
                 new = (cursor for cursor in cursors if cursor not in self._behind)
                 self._behind = (*self._behind, *new)
-            elif len(cursors) == 1 and self._wake_live(cursors[0]):
-                return
+            elif len(cursors) == 1 and (written := self._wake_live(cursors[0])) is not None:
+                return written
             else:
                 self._behind = cursors
             self._read_on()
         except Exception:
             self._failed()
+        return 0
 
     def _failed(self) -> None:
         self.log.failure("feeding a reader failed")
         self.end("Something went wrong in the server; connect again to go on.", EndReason.FAILED)
 
-    def _wake_live(self, cursor: Cursor) -> bool:
+    def _wake_live(self, cursor: Cursor) -> int | None:
         """Write the newest block of a log if its reader lacks nothing else and leaves out nothing:
-        the fast path, for nearly all deliveries. Otherwise return False."""
+        the fast path, for nearly all deliveries. Return its bytes; or None, if that is not so."""
         log = cursor.log
         block = log.newest
         if (
@@ -190,26 +194,32 @@ class Subscription:
             or cursor.owner.ignored
             or log.saves_read_position
         ):
-            return False
+            return None
         if cursor.own_runs is not None:
-            return cursor.skip_own_block(block)
+            return 0 if cursor.skip_own_block(block) else None
         data = block.encoded(self.format.live, log.name)
-        if len(data) > self._source.limits.write_bytes:
-            return False
+        size = len(data)
+        if size > self._source.limits.write_bytes:
+            return None
         cursor.position = block.last
         self._outlet.write(data)
-        return True
+        return size
 
     def _read_on(self) -> None:
         """Read the entries after all cursors, in pieces of about `write_bytes`, each one write and
         in a turn of its own."""
         if self.full or self._yielded or not self._behind:
             return
-        if piece := self._next_piece():
-            self._outlet.write(piece)
+        self._write(self._next_piece())
         if self._behind and not self.full:
             self._yielded = True
             self._reactor.callLater(0, self._read_further)
+
+    def _write(self, piece: bytes) -> None:
+        """Write entries, if there are any."""
+        if piece:
+            self._source.deliveries.bytes += len(piece)
+            self._outlet.write(piece)
 
     def _read_further(self) -> None:
         self._yielded = False
@@ -270,8 +280,7 @@ class Subscription:
                 cursor.advance(max(cursor.position, memory_from))
             pieces: list[bytes] = []
             self._take(cursor, blocks, self._source.limits.write_bytes, pieces)
-            if piece := b"".join(pieces):
-                self._outlet.write(piece)
+            self._write(b"".join(pieces))
         self.wake((cursor,))
 
     def _unreadable(self, failure: Any, cursor: Cursor) -> None:
@@ -287,6 +296,7 @@ class Subscription:
         if fresh and cursor.own_runs is None and not cursor.owner.ignored:
             data = block.encoded(self.format.live, cursor.log.name)
             if len(data) <= budget:
+                self._source.deliveries.entries += block.last + 1 - block.first
                 cursor.position = block.last
                 return data
         return self._pass_runs(cursor, block, budget)
@@ -314,6 +324,7 @@ class Subscription:
                 if first <= cursor.live_from:
                     piece = self.format.replayed(first, run, name)
                 picked.append(piece)
+                self._source.deliveries.entries += last + 1 - first
                 budget -= len(piece)
             cursor.advance(last)
         return b"".join(picked)

@@ -1,7 +1,7 @@
 """The factory of connections, and the state that they share."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -19,6 +19,7 @@ from chatservice.limits import Limits
 from chatservice.net import outlet, tls
 from chatservice.net.admission import Admission
 from chatservice.net.browsers import BrowserAddresses
+from chatservice.net.reactorlag import ReactorLag
 from chatservice.net.sniff import LineRow, Row, SniffTable
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
 from chatservice.net.timeslice import TimeSlices
@@ -47,7 +48,8 @@ class ChatFactory(Factory):
     operators, on the admin socket. `bare_words` lets commands work without their slash (`join lab`,
     `bye`). `more_rows` are those of further protocols. In the table they stand behind TLS, and
     before tickets, whose row refuses what looks like another protocol. `host_names` are those that
-    browsers may use for this server.
+    browsers may use for this server, and `metrics_from` the addresses and networks that may
+    see the metrics; none stand for this machine.
     """
 
     noisy = False
@@ -65,6 +67,7 @@ class ChatFactory(Factory):
         limits: Limits | None = None,
         more_rows: Sequence[Row] = (),
         host_names: Sequence[str] = (),
+        metrics_from: Sequence[str] = (),
     ) -> None:
         self.limits = limits or Limits()
         self.reactor = reactor
@@ -78,6 +81,8 @@ class ChatFactory(Factory):
         self.browsers = BrowserAddresses(reactor.seconds)
         self.bare_words = bare_words
         self.host_names = host_names
+        self.metrics_from = tuple(metrics_from)
+        self.lag = ReactorLag(reactor)
         self._takes_tls = self._only_tls = False
         self.more_rows = more_rows
         self.table = SniffTable(
@@ -102,6 +107,10 @@ class ChatFactory(Factory):
         """Return the refusals since the start, with their numbers."""
         away = [CountInfo("connections turned away", self.admission.turned_away)]
         return [*(CountInfo(code, count) for code, count in self._refused.most_common()), *away]
+
+    def refused_by_code(self) -> Mapping[str, int]:
+        """Return the numbers of refusals since the start, those too that are 0."""
+        return {str(code): self._refused[code] for code in sorted(TROUBLE)}
 
     def waiting(self) -> list[CountInfo]:
         """Return the work that waits here."""
@@ -255,6 +264,11 @@ class AdminFactory(ChatFactory):
             house.login_timeout,
             house.timeslices,
             house.idle,
+        )
+        self.lag, self.admission, self.metrics_from = (
+            house.lag,
+            house.admission,
+            house.metrics_from,
         )
         self._refused = house._refused
         self._house = house

@@ -121,6 +121,7 @@ class RecordingPeer:
                     if first not in (cursor.own_runs or ()):
                         self.entries += [(cursor.log.name, it) for _, it in run.entries(first)]
                 cursor.advance(block.last)
+        return 0
 
     def tell(self, news):
         """Keep events."""

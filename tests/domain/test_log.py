@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
 
+from chatservice.domain.figures import Deliveries
 from chatservice.domain.log import Block, BlockCache, Cursor, EventBatch, Log, wake
 from chatservice.entries import Kind, Quote, Run
 from chatservice.events import UserJoined
@@ -34,9 +35,10 @@ class Reading:
         self.cursor = Cursor(log, self, after)
         self._stored = stored
 
-    def wake(self, cursors: tuple[Cursor, ...]) -> None:
-        """Count."""
+    def wake(self, cursors: tuple[Cursor, ...]) -> int:
+        """Count, and write 10 bytes."""
         self.woken += len(list(cursors))
+        return 10
 
     def tell(self, news: EventBatch) -> None:
         """Note what happened."""
@@ -152,12 +154,28 @@ def test_a_reader_of_many_logs_is_woken_once():
     logs = [Log(number, "lab", 0, tails) for number in range(3)]
     reading = Reading(logs[0], [], None)
     woken = []
-    reading.wake = lambda cursors: woken.append({cursor.log for cursor in cursors})
+    reading.wake = lambda cursors: woken.append({cursor.log for cursor in cursors}) or 0
     Cursor(logs[1], reading)
     for log in logs:
         log.extend(block(1, 2))
-    wake(logs)
+    wake(logs, Deliveries())
     assert woken == [{logs[0], logs[1]}]
+
+
+def test_what_is_written_at_once_is_counted():
+    """The entries and bytes of the newest block, for each reader that was written just these."""
+    tails = BlockCache()
+    log, other = Log(1, "lab", 0, tails), Log(2, "ops", 0, tails)
+    readers = [Reading(log, [], None) for _ in range(3)]
+    readers[2].wake = lambda cursors: 0
+    deliveries = Deliveries()
+    log.extend(block(1, 5))
+    wake([log], deliveries)
+    assert (deliveries.entries, deliveries.bytes) == (10, 20)
+    log.extend(block(6, 1))
+    other.extend(block(1, 1))
+    wake([log, other], deliveries)
+    assert (deliveries.entries, deliveries.bytes) == (12, 40)
 
 
 def test_news_are_told_to_those_who_were_there():
@@ -169,7 +187,7 @@ def test_news_are_told_to_those_who_were_there():
     log.announce(UserJoined("lab", "b"))
     assert early.told == []
     log.extend(block(1, 1))
-    wake([log])
+    wake([log], Deliveries())
     assert (early.told, late.told) == (["a", "b"], ["b"])
     log.announce(UserJoined("lab", "c"))
     log.announce(UserJoined("lab", "d"), but=late.cursor)

@@ -19,13 +19,14 @@ class Watcher:
         self.seen: list[str] = []
         self.peer = self
 
-    def wake(self, cursors: tuple[Cursor, ...]) -> None:
+    def wake(self, cursors: tuple[Cursor, ...]) -> int:
         """Read everything."""
         for cursor in cursors:
             while cursor.position < cursor.log.last:
                 block = cursor.log.block_after(cursor.position)
                 self.seen += [entry.text for _, entry in block.entries(cursor.position)]
                 cursor.advance(block.last)
+        return 0
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def store(tmp_path):
 async def test_what_arrives_together_is_committed_together(store):
     """A thousand messages take a handful of commits, and all are shown in their order."""
     publisher, log, watcher = (
-        Publisher(store, ReactorLoop(reactor)),
+        Publisher(store, ReactorLoop(reactor), reactor.seconds),
         Log(1, "lab", 0, BlockCache()),
         Watcher(),
     )
@@ -61,7 +62,7 @@ async def test_what_arrives_together_is_committed_together(store):
 async def test_a_commit_that_fails_is_shown_to_nobody(store):
     """The author is refused, nobody sees the entry, and the next one is stored as usual."""
     publisher, log, watcher = (
-        Publisher(store, ReactorLoop(reactor)),
+        Publisher(store, ReactorLoop(reactor), reactor.seconds),
         Log(1, "lab", 0, BlockCache()),
         Watcher(),
     )
@@ -78,7 +79,7 @@ async def test_a_commit_that_fails_is_shown_to_nobody(store):
 async def test_one_writer_who_cannot_be_told_hurts_no_other(store):
     """An error in answering one writer reaches neither the others nor the readers."""
     publisher, log, watcher = (
-        Publisher(store, ReactorLoop(reactor)),
+        Publisher(store, ReactorLoop(reactor), reactor.seconds),
         Log(1, "lab", 0, BlockCache()),
         Watcher(),
     )
@@ -99,7 +100,7 @@ async def test_one_writer_who_cannot_be_told_hurts_no_other(store):
 async def test_a_repetition_is_answered_and_not_shown_again(store):
     """A repeated key gets the position of the first entry."""
     publisher, log, watcher = (
-        Publisher(store, ReactorLoop(reactor)),
+        Publisher(store, ReactorLoop(reactor), reactor.seconds),
         Log(1, "lab", 0, BlockCache()),
         Watcher(),
     )
@@ -114,7 +115,10 @@ async def test_a_repetition_is_answered_and_not_shown_again(store):
 async def test_a_session_waits_for_its_own_talk_only(store):
     """A session that has said nothing waits for nobody else's commit; one that has said something
     waits until that is stored."""
-    publisher, log = Publisher(store, ReactorLoop(reactor)), Log(1, "lab", 0, BlockCache())
+    publisher, log = (
+        Publisher(store, ReactorLoop(reactor), reactor.seconds),
+        Log(1, "lab", 0, BlockCache()),
+    )
     talker, listener = Watcher(), Watcher()
     draft = say(log, "a")
     draft.speaker = Cursor(log, talker)

@@ -58,7 +58,7 @@ async def test_a_commit_that_raises(tmp_path, cause):
     store = LogStore(reactor, tmp_path / "chat.sqlite")
     row = await store.rooms.create("lab", None, 0, None)
     publisher, log, watcher = (
-        Publisher(store, ReactorLoop(reactor)),
+        Publisher(store, ReactorLoop(reactor), reactor.seconds),
         Log(row.number, "lab", 0, BlockCache()),
         Watcher(),
     )

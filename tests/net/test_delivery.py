@@ -4,6 +4,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
+from chatservice.domain.figures import Deliveries
 from chatservice.domain.log import Block, BlockCache, Cursor, Log
 from chatservice.entries import Kind, Quote, Run
 from chatservice.grammar import textformat
@@ -21,6 +22,7 @@ class Behind:
     ignored: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
+        self.deliveries = Deliveries()
         self.transport = StringTransport()
         self.reactor = Clock()
         self.reads: list[Deferred] = []
@@ -42,10 +44,12 @@ class Behind:
 
 
 def test_what_is_behind_is_read_from_storage():
-    """It is written when it comes."""
+    """It is written when it comes, and counted."""
     behind = Behind()
     behind.answer()
-    assert behind.transport.value() == b"alice: one\nalice: two\n"
+    written = b"alice: one\nalice: two\n"
+    assert behind.transport.value() == written
+    assert (behind.deliveries.entries, behind.deliveries.bytes) == (2, len(written))
 
 
 def test_nothing_gets_between_the_bytes_of_a_file():

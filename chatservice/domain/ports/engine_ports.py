@@ -77,6 +77,10 @@ class Maintenance(Protocol):
     def stats(self) -> Awaitable[StorageStats]:
         """Return the figures."""
 
+    def free(self) -> Awaitable[int | None]:
+        """Return the bytes that are free: on the disk of the database, or on that of the files, if
+        it has fewer. None without a disk."""
+
 
 Change = (
     RoomRow

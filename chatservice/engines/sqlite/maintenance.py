@@ -1,5 +1,6 @@
 """The work of an operator with all that is kept: the port `Maintenance`."""
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -53,6 +54,12 @@ class LocalMaintenance:
         known = await self._store.accounts.accounts()
         accounts = len(known.keys() - {names.OPERATOR_KEY})  # as /accounts lists them
         return StorageStats(accounts, await self._store.entries(), files, disk, waiting)
+
+    async def free(self) -> int | None:
+        return await self._folders.aside(self._free)  # type: ignore[no-any-return]
+
+    def _free(self) -> int:
+        return min(self._folders.free(), shutil.disk_usage(self._path.parent).free)
 
     async def backup(self, to: str, tell: Tell, wanted: Callable[[], bool]) -> BackupSummary:
         if self._making is not None:

@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
-from chatservice.errors import Refusal
+from chatservice.errors import Code, Refusal
 from chatservice.grammar import websocket
 from chatservice.net.flow import SERVER_ERROR
 from chatservice.net.sniff import PrefixRow
+from chatservice.protocols.web import metrics
 from chatservice.protocols.web.api import Api
 from chatservice.protocols.web.channel import WebChannel
 from chatservice.protocols.web.exchange import Exchange
+from chatservice.protocols.web.metrics import Monitoring
 from chatservice.protocols.web.origins import Origins
 from chatservice.protocols.web.pagefiles import PageFiles
 from chatservice.protocols.web.webuser import WebUser
@@ -45,9 +48,10 @@ reads it (docs/web.md)."""
 def row(factory: Any) -> PrefixRow:
     """Return the row of HTTP in the table of a `chatservice.protocols.factory.ChatFactory`."""
     page, origins = PageFiles(), Origins(factory.host_names)
+    monitoring = Monitoring(factory)
 
     def serve(connection: Any, chat: Chat) -> WebChannel:
-        return WebChannel(connection, partial(Site, chat, page, origins))
+        return WebChannel(connection, partial(Site, chat, page, origins, monitoring))
 
     prefixes = (f"{method} {path}" for method in METHODS for path in ("/", "http://", "https://"))
     encoded = (*(it.encode() for it in prefixes), b"OPTIONS * ")
@@ -69,10 +73,18 @@ class Site:
 
     log = Logger()
 
-    def __init__(self, chat: Chat, page: PageFiles, origins: Origins, channel: WebChannel) -> None:
+    def __init__(
+        self,
+        chat: Chat,
+        page: PageFiles,
+        origins: Origins,
+        monitoring: Monitoring,
+        channel: WebChannel,
+    ) -> None:
         self._chat = chat
         self._page = page
         self._origins = origins
+        self._monitoring = monitoring
         self._user = WebUser(channel.connection, chat)
         self._api = Api(self._user, chat, SAFE_HEADERS)
 
@@ -100,7 +112,8 @@ class Site:
         if not isinstance(refusal, Refusal):
             self.log.failure("a request of HTTP failed", failure)
             refusal = SERVER_ERROR
-        respond_text(exchange, 400, str(refusal.sentence))
+        status = 500 if refusal.code is Code.SERVER_ERROR else 400
+        respond_text(exchange, status, str(refusal.sentence))
 
     def _route(self, exchange: Exchange) -> None:
         path = exchange.path
@@ -108,6 +121,9 @@ class Site:
             self._websocket(exchange)
         elif (found := self._page.find(path)) is not None:
             found.answer(exchange, SAFE_HEADERS)
+        elif path in metrics.PATHS:
+            answering = Deferred.fromCoroutine(self._monitoring.answer(exchange, SAFE_HEADERS))
+            answering.addErrback(self._failed, exchange)
         else:
             self._api.serve(exchange)
 

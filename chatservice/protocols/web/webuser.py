@@ -52,8 +52,9 @@ class SilentPeer:
         """The address of the other side; empty on this machine."""
         return outlet.address(self._connection.transport)
 
-    def wake(self, cursors: tuple[Cursor, ...]) -> None:
-        """Do nothing."""
+    def wake(self, cursors: tuple[Cursor, ...]) -> int:
+        """Write nothing."""
+        return 0
 
     def tell(self, news: EventBatch) -> None:
         """Do nothing."""
