@@ -78,7 +78,7 @@ def test_what_is_unread_before_an_own_message_stays_unread(world, alice):
     read."""
     phone = world.member(person=True)
     phone.do("login", name="alice", password="secret")
-    phone.peer.wake = lambda cursors: None
+    phone.peer.wake = lambda cursors: 0
     world.chat.users.leave(alice.session)
     carol = world.guest("carol")
     carol.do("msg", to="alice", text="unread")
