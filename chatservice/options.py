@@ -22,12 +22,12 @@ from twisted import copyright
 class Options(usage.Options, AuthOptionMixin):
     """The options of `twistd chat`.
 
-    After parsing, `ports`, `listen`, `rooms` and `metrics-from` are lists; `data`, `files` and
-    `interface` are strings, and `tls` is one or None. `keep-seconds` and `keep-bytes` are numbers,
-    or None for no bound. `registration` is a value of `Registration`, and `checkers` a list of
-    checkers of twisted.cred. `limits` has the values for `chatservice.limits.Limits` that options
-    and the file of `--config` set. `arguments` is the command line. The argument `limits` gives
-    other defaults to limits, for tests.
+    After parsing, `ports`, `listen`, `rooms`, `host-names` and `metrics-from` are lists; `data`,
+    `files` and `interface` are strings, and `tls` is one or None. `keep-seconds` and `keep-bytes`
+    are numbers, or None for no bound. `registration` is a value of `Registration`, and `checkers` a
+    list of checkers of twisted.cred. `limits` has the values for `chatservice.limits.Limits` that
+    options and the file of `--config` set. `arguments` is the command line. The argument `limits`
+    gives other defaults to limits, for tests.
     """
 
     supportedInterfaces = (IUsernamePassword,)
@@ -72,7 +72,7 @@ class Options(usage.Options, AuthOptionMixin):
     def __init__(self, limits: Mapping[str, Any] = MappingProxyType({})) -> None:
         super().__init__()
         self["ports"], self["listen"], self["rooms"] = [], [], []
-        self["checkers"], self["metrics-from"] = [], []
+        self["checkers"], self["host-names"], self["metrics-from"] = [], [], []
         self["keep-seconds"] = self["keep-bytes"] = None
         self["limits"] = dict(limits)
         self._limits = limits
@@ -162,6 +162,14 @@ class Options(usage.Options, AuthOptionMixin):
             self["rooms"].append(names.room(name))
         except Refusal as refusal:
             raise usage.UsageError(f"--room {config.shorten(name)}: {refusal.sentence}") from None
+
+    def opt_host_name(self, name: str) -> None:
+        """A name that browsers may use for this server, as chat.example.org; may be repeated."""
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", name):
+            raise usage.UsageError(
+                f"--host-name takes a name without a port, not {config.shorten(name)}."
+            )
+        self["host-names"].append(name)
 
     def opt_keep(self, bound: str) -> None:
         """Keep entries for a time (90d), or up to a size (20GB), or both [default: for ever]."""

@@ -63,7 +63,11 @@ class ChatService(Service):
         self.setName("chat")
         self.limits = limits_of(options)
         self.factory = ChatFactory(
-            reactor, not options["slash-only"], self.limits, metrics_from=options["metrics-from"]
+            reactor,
+            not options["slash-only"],
+            self.limits,
+            host_names=options["host-names"],
+            metrics_from=options["metrics-from"],
         )
         self._options = options
         self._reactor = reactor

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from twisted.internet.interfaces import ISSLTransport
 
+from chatservice.net import outlet
 from chatservice.protocols.web.exchange import Exchange
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
@@ -48,7 +49,8 @@ class Origins:
         if host and not self.knows(host):
             return (
                 403,
-                "This server does not know that name; use its address.",
+                "This server does not know that name; use its address, or tell the operator to "
+                "start it with --host-name NAME.",
             )
         origin = exchange.header("Origin")
         if origin and origin != f"{_scheme(exchange)}://{host}":
@@ -60,4 +62,12 @@ class Origins:
 
 
 def _scheme(exchange: Exchange) -> str:
-    return "https" if ISSLTransport.providedBy(exchange.channel.transport) else "http"
+    """Return the scheme that the browser used. A proxy in front may speak TLS with it: it says so,
+    and is believed from the trusted addresses (`Limits.trusted`)."""
+    transport = exchange.channel.transport
+    if ISSLTransport.providedBy(transport):
+        return "https"
+    admission = exchange.channel.outer.factory.admission
+    if not admission.key(outlet.address(transport)) and exchange.header("X-Forwarded-Proto"):
+        return exchange.header("X-Forwarded-Proto").lower()
+    return "http"
