@@ -334,8 +334,8 @@ class Limits:
     """The login timeout: time to read the greeting and to think of a name."""
 
     request_seconds: float = 60.0
-    """The time for the whole head of a request of HTTP, from the last response on: as long as
-    others keep an idle connection."""
+    """The time for the whole head of a request of HTTP, from the last response on, and then for a
+    body that is no file: as long as others keep an idle connection."""
 
     idle_seconds: float = 60.0
     """A full server may end a guest who sent nothing for this long; active users send more

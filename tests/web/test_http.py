@@ -8,6 +8,7 @@ import pytest
 from tests.servers import RawClient
 from tests.web.clients import HttpClient
 
+TWO_LENGTHS = b"POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi"
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -99,6 +100,11 @@ def test_a_client_may_half_close(server):
             400,
         ),
         (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
+        (TWO_LENGTHS, 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: \x0bchunked\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\rY: b\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
     ],
     ids=lambda it: str(it)[:40],
@@ -156,6 +162,38 @@ def test_a_browser_is_not_greeted_after_its_first_bytes(start_server):
 def test_only_our_own_pages_and_names(server, headers, status):
     """A page elsewhere is known by `Origin`; one whose name points here, by `Host`."""
     assert HttpClient(server.port).request("GET", "/", **headers).status == status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 100\r\n\r\nhi",
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\nh",
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 100 + b"\r\nhi",
+    ],
+    ids=lambda it: str(it)[:40],
+)
+def test_a_body_that_does_not_come(start_server, body):
+    """A body that is no file has a time limit, however it is sent; then the connection ends."""
+    server = start_server(request_seconds=0.3)
+    client = HttpClient(server.port)
+    client.send_raw(b"POST /lobby HTTP/1.1\r\nHost: localhost\r\n" + body)
+    assert client.response().status == 408
+    assert client.rest() == b""
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [b"zz", b"-1", b"0x2", b"2;a\nb", b"2;" + b"a" * 20_000, b"2\r\nhixx0"],
+    ids=lambda it: str(it)[:20],
+)
+def test_a_bad_chunk_hides_no_request(server, chunk):
+    """No request is read after it: it gets one answer, and the connection ends."""
+    client = HttpClient(server.port)
+    head = b"POST /lobby HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    client.send_raw(head + chunk + b"\r\nhi\r\n0\r\n\r\n" + GET)
+    assert client.response().status == 400
+    assert client.rest() == b""
 
 
 def test_another_site_changes_nothing(server):

@@ -154,6 +154,18 @@ class WebChannel(HTTPChannel):
         else:
             super().lineReceived(line)
 
+    def headerReceived(self, line: bytes) -> bool:
+        """Take a header."""
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:  # a length of thousands of digits
+            self._respondToBadRequestAndDisconnect()
+            return False
+
+    def expect_body(self) -> None:
+        """Wait only so long for the rest of the present body, which is small."""
+        self._wait(self.outer.factory.limits.request_seconds, self._too_slow)
+
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a head that is too long."""
         self.refuse(
@@ -180,6 +192,8 @@ class WebChannel(HTTPChannel):
     def allContentReceived(self) -> None:
         """Take the end of a body; serve a request without one."""
         exchange, bodiless = self.requests[-1], self.length == 0
+        if not self._dismissed:
+            self._stop_waiting()
         super().allContentReceived()
         if bodiless and not exchange.started:
             self._serve(exchange)

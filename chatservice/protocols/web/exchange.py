@@ -111,6 +111,8 @@ class Exchange:
         if self.length is not None and self.length > most:
             gathered.received(b"\0" * (most + 1))
         else:
+            if not self.body_complete:
+                self.channel.expect_body()
             self.give_body_to(gathered)
         return await gathered.whole
 
