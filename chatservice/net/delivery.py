@@ -28,12 +28,14 @@ from chatservice.net.outlet import Outlet
 @dataclass(frozen=True, slots=True)
 class EntryFormat:
     """The encoders of a format: for `live` entries, for `replayed` ones from before the reader
-    came, for events, and for the offer to `skip`, if the format has one."""
+    came, for events, and for the offer to `skip`, if the format has one. `closing` are the bytes
+    with which the server ends a connection, if the format has some."""
 
     live: Encoder
     replayed: Encoder
     event: Callable[[Event], bytes]
     skip: Callable[[str, int], bytes] | None = None
+    closing: bytes = b""
 
 
 class ReplaySource(Protocol):
@@ -155,6 +157,8 @@ class Subscription:
         if full:
             self._outlet.abortConnection()
         else:
+            if self.format.closing:
+                self._outlet.write(self.format.closing)
             self._outlet.loseConnection()
 
     def wake(self, cursors: tuple[Cursor, ...]) -> int:

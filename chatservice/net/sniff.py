@@ -97,8 +97,10 @@ class SniffTable:
 def hand_over(outer: Any, inner: Any, data: bytes) -> None:
     """Let the protocol `inner` have the transport of `outer`, and `data`, which has come already.
 
-    `outer` is told of the connection's end only, and passes that on.
+    `outer` has it as `inner` from then on. It is told of the connection's end only, and passes that
+    on.
     """
+    outer.inner = inner
     for name in ("dataReceived", "readConnectionLost", "writeConnectionLost", "handshakeCompleted"):
         setattr(outer, name, getattr(inner, name, outer.transport.loseConnection))
     inner.makeConnection(outer.transport)

@@ -54,7 +54,7 @@ class ChatProtocol(LineReader):
     _dismissed = False
     _blank_lines = 0
     _kind = "nobody yet"
-    _inner: Any = None  # the protocol that it was handed over to
+    inner: Any = None  # the protocol that it was handed over to
     transfer: MovingBytes | None = None
     is_counted = True  # else an outer connection is
     counted_address = ""
@@ -83,7 +83,7 @@ class ChatProtocol(LineReader):
         """The kind of its session, for the operator."""
         if self._session is not None:
             return self._session.kind
-        return str(getattr(self._inner, "kind", self._kind))
+        return str(getattr(self.inner, "kind", self._kind))
 
     def connectionMade(self) -> None:
         """Greet the client, if it sends nothing for a moment."""
@@ -155,11 +155,11 @@ class ChatProtocol(LineReader):
             if begun[0] != IAC:  # its negotiation may come in pieces
                 self._wait_no_longer()
             return True
-        self._inner = self._serve(row, begun)
-        if self._inner is not None:
+        inner = self._serve(row, begun)
+        if inner is not None:
             self._kind = row.name
             self.factory.login_timeout.remove(self)
-            hand_over(self, self._inner, begun)
+            hand_over(self, inner, begun)
         return False
 
     def may_take(self) -> bool:
@@ -256,8 +256,8 @@ class ChatProtocol(LineReader):
             self.transfer.lost()
         if self._session is not None:
             self._session.lost()
-        if self._inner is not None:
-            self._inner.connectionLost(reason)
+        if self.inner is not None:
+            self.inner.connectionLost(reason)
         # So that nothing here goes in a circle: thousands of those who come and go would else be
         # found by the garbage collector at once, and all others wait for it (70 ms).
         self._session = self.flow.connection = None
@@ -280,8 +280,8 @@ class ChatProtocol(LineReader):
         seconds = self.factory.limits.name_seconds
         sentence = f"You did not come in within {seconds:g} seconds; connect again."
         refusal = Refusal(Code.NAME_NEEDED, sentence)
-        if self._inner is not None:
-            self._inner.login_timed_out(refusal)
+        if self.inner is not None:
+            self.inner.login_timed_out(refusal)
             return
         if self._session is not None:
             self._session.refuse(refusal)
@@ -334,8 +334,8 @@ class ChatProtocol(LineReader):
         """Write `sentence`, and the reason, and end the connection."""
         if self._session is not None:
             self._session.end(sentence, why)
-        elif self._inner is not None:
-            self._inner.end(sentence, why)
+        elif self.inner is not None:
+            self.inner.end(sentence, why)
         else:
             if self.greeted:
                 self.transport.write(self.factory.table.last.notice(sentence))
@@ -343,8 +343,8 @@ class ChatProtocol(LineReader):
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether it can be ended without harm: a guest's, without a transfer."""
-        if self._inner is not None:
-            return bool(self._inner.is_evictable(busy))
+        if self.inner is not None:
+            return bool(self.inner.is_evictable(busy))
         if self.transfer is not None:
             return False
         return self._session is None or self._session.is_evictable(busy)

@@ -113,6 +113,7 @@ def test_quit_and_a_stopping_server(server):
     assert bob.close_code() == 1000
     server.process.send_signal(signal.SIGTERM)
     assert ann.until(event="notice")["end"] == "stopping"
+    assert ann.close_code() == 1001
 
 
 def test_a_browser_without_a_name_is_told(start_server):

@@ -12,9 +12,9 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from chatservice.domain.model import PauseReason, User
-from chatservice.errors import Refusal
 from chatservice.events import EndReason
 from chatservice.net import outlet
+from chatservice.net.sniff import hand_over
 from chatservice.net.transfer import Discard
 from chatservice.protocols.web.exchange import Exchange
 from chatservice.protocols.web.webconnection import WebConnection
@@ -63,7 +63,6 @@ class WebChannel(HTTPChannel):
         self._timer: Any = None
         self._dismissed = self._input_ended = False
         self._raw_body: Discard | None = None
-        self._upgraded: Any = None
 
     def _serve(self, exchange: Exchange) -> None:
         """Answer a request when it is this connection's turn, and no rate limit holds it."""
@@ -104,9 +103,7 @@ class WebChannel(HTTPChannel):
     def dataReceived(self, data: bytes) -> None:
         """Take bytes."""
         self.outer.last_active = self.outer.factory.idle.step
-        if self._upgraded is not None:
-            self._upgraded.dataReceived(data)
-        elif not self._dismissed:
+        if not self._dismissed:
             super().dataReceived(data)
             if self.line_mode and b"\n" in self._buffer and not self._dismissed:
                 self._bad("Lines of a request end with CR LF.")
@@ -114,9 +111,7 @@ class WebChannel(HTTPChannel):
     def readConnectionLost(self) -> None:
         """The client has half-closed: finish its requests."""
         self._input_ended = True
-        if self._upgraded is not None:
-            self._upgraded.input_ended()
-        elif not self.requests or self._dismissed:
+        if not self.requests or self._dismissed:
             self.loseConnection()
         elif self.connection.transfer is not None:
             self.connection.transfer.input_ended()
@@ -136,10 +131,7 @@ class WebChannel(HTTPChannel):
             self.connection.transfer.lost()
         self.connection.lost()
         self._site.lost()
-        if self._upgraded is not None:
-            self._upgraded.connectionLost(reason)
-        else:
-            super().connectionLost(reason)
+        super().connectionLost(reason)
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -271,32 +263,23 @@ class WebChannel(HTTPChannel):
 
     def end(self, sentence: str, why: EndReason) -> None:
         """End the connection, because the server stops or needs the place."""
-        if self._upgraded is not None:
-            self._upgraded.end(sentence, why)
-        elif self.streaming is not None:
+        if self.streaming is not None:
             self.streaming.end(sentence, why)
         else:
             self.loseConnection()
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether a full server may end it."""
-        if self._upgraded is not None:
-            return bool(self._upgraded.is_evictable(busy))
         return not self.requests
 
-    def login_timed_out(self, refusal: Refusal) -> None:
-        """Refuse a client that has given no name for too long."""
-        if self._upgraded is not None:
-            self._upgraded.login_timed_out(refusal)
-
-    def upgrade(self, protocol: Any) -> None:
-        """Give all further bytes to another protocol, which is a WebSocket."""
+    def upgrade(self, protocol_for: Callable[[Any], Any]) -> None:
+        """Give the connection to another protocol, which is a WebSocket, and is made of the
+        connection on the port. Nothing of this one stays."""
         self._stop_waiting()
-        self.requests.clear()
         self._networkProducer.unregisterProducer()
-        self._upgraded, self.kind = protocol, protocol.kind
         rest, self._dataBuffer = b"".join(self._dataBuffer), []
-        protocol.begin()
+        self.requests.clear()
+        self._site.lost()
+        self.connection.lost()
+        hand_over(self.outer, protocol_for(self.outer), rest)
         self.transport.resumeProducing()
-        if rest:
-            protocol.dataReceived(rest)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -21,7 +21,7 @@ from chatservice.protocols.web.metrics import Monitoring
 from chatservice.protocols.web.origins import Origins
 from chatservice.protocols.web.pagefiles import PageFiles
 from chatservice.protocols.web.webuser import WebUser
-from chatservice.protocols.web.wsconnection import WebSocketConnection
+from chatservice.protocols.web.wsconnection import Pings, WebSocketConnection
 
 NAME = "HTTP"
 """The name of its row."""
@@ -47,11 +47,11 @@ reads it (docs/web.md)."""
 
 def row(factory: Any) -> PrefixRow:
     """Return the row of HTTP in the table of a `chatservice.protocols.factory.ChatFactory`."""
-    page, origins = PageFiles(), Origins(factory.host_names)
-    monitoring = Monitoring(factory)
+    origins, pings = Origins(factory.host_names), Pings(factory.reactor)
+    shared = SharedParts(PageFiles(), origins, pings, Monitoring(factory))
 
     def serve(connection: Any, chat: Chat) -> WebChannel:
-        return WebChannel(connection, partial(Site, chat, page, origins, monitoring))
+        return WebChannel(connection, partial(Site, chat, shared))
 
     prefixes = (f"{method} {path}" for method in METHODS for path in ("/", "http://", "https://"))
     encoded = (*(it.encode() for it in prefixes), b"OPTIONS * ")
@@ -68,23 +68,23 @@ def _turned_away(refusal: Refusal, begun: bytes) -> bytes:
     return head.encode() + body
 
 
+class SharedParts(NamedTuple):
+    """The parts that all connections of a port share."""
+
+    page: PageFiles
+    origins: Origins
+    pings: Pings
+    monitoring: Monitoring
+
+
 class Site:
     """Answers the requests of one connection, which comes through a `channel`."""
 
     log = Logger()
 
-    def __init__(
-        self,
-        chat: Chat,
-        page: PageFiles,
-        origins: Origins,
-        monitoring: Monitoring,
-        channel: WebChannel,
-    ) -> None:
+    def __init__(self, chat: Chat, shared: SharedParts, channel: WebChannel) -> None:
         self._chat = chat
-        self._page = page
-        self._origins = origins
-        self._monitoring = monitoring
+        self._page, self._origins, self._pings, self._monitoring = shared
         self._user = WebUser(channel.connection, chat)
         self._api = Api(self._user, chat, SAFE_HEADERS)
 
@@ -139,7 +139,7 @@ class Site:
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept.encode()
         )
-        channel.upgrade(WebSocketConnection(channel.outer, channel, self._chat))
+        channel.upgrade(partial(WebSocketConnection, chat=self._chat, pings=self._pings))
 
 
 def respond_text(

@@ -1,7 +1,10 @@
 """WebSocket: the JSON format, an object a message."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Any
+
+from twisted.internet.interfaces import ISSLTransport
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.model import PauseReason, User
@@ -11,14 +14,20 @@ from chatservice.events import EndReason, Event
 from chatservice.grammar import jsonlines, websocket
 from chatservice.grammar.websocket import CloseCode, FrameReader, WebSocketError
 from chatservice.net import outlet
+from chatservice.net.connection import MovingBytes
 from chatservice.net.delivery import EntryFormat
-from chatservice.net.flow import SERVER_ERROR
+from chatservice.net.flow import SERVER_ERROR, FlowControl
 from chatservice.protocols.jsonsession import JsonSession
-from chatservice.protocols.web.webconnection import WebConnection
 
 PING_SECONDS = 25.0
 """Seconds between two pings: proxies end connections that are silent for 60, as nginx does
 (`proxy_read_timeout`)."""
+
+PINGED_AT_ONCE = 250
+"""WebSockets pinged in one turn of the reactor: two milliseconds."""
+
+LINGER_SECONDS = 5.0
+"""Seconds for which a client may answer a close frame."""
 
 NORMAL = 1000
 """The code of an end that both sides expect (RFC 6455, 7.4.1)."""
@@ -43,7 +52,12 @@ class WebSocketSession(JsonSession):
     """A session in the JSON format, in frames."""
 
     kind = "WebSockets"
-    format = EntryFormat(live=framed_run, replayed=framed_run, event=framed_event)
+    format = EntryFormat(
+        live=framed_run,
+        replayed=framed_run,
+        event=framed_event,
+        closing=websocket.close_frame(CloseCode.GOING_AWAY),
+    )
 
     __slots__ = ()
 
@@ -54,44 +68,111 @@ class WebSocketSession(JsonSession):
         super()._write_soon(frames(data))
 
 
-class WebSocketConnection(WebConnection):
-    """A `chatservice.net.connection.Connection` of frames. An incoming message is taken as a line
-    of the JSON format, so order, limits and flow control are the same."""
+class Pings:
+    """Pings all WebSockets, so that proxies and browsers see them alive: from one timer, because
+    most are idle, and a timer each would be a tenth of their memory."""
 
-    kind = WebSocketSession.kind
-
-    def __init__(self, outer: Any, channel: Any, chat: Chat) -> None:
-        super().__init__(outer, channel)
-        self._reader = FrameReader(outer.factory.limits.line_bytes)
-        self._chat = chat
-        self._taking = self._closed = self._is_over = False
-        self._alive = True
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._connections: set[WebSocketConnection] = set()
         self._timer: Any = None
 
-    def begin(self) -> None:
-        """Take messages from now on."""
-        self.factory.login_timeout.add(self.outer)
-        self._session = WebSocketSession(self, self._chat)
-        self._timer = self.factory.reactor.callLater(PING_SECONDS, self._ping)
+    def add(self, connection: "WebSocketConnection") -> None:
+        """Ping a connection from now on."""
+        self._connections.add(connection)
+        if self._timer is None:
+            self._timer = self._reactor.callLater(PING_SECONDS, self._ping)
+
+    def remove(self, connection: "WebSocketConnection") -> None:
+        """Ping it no more."""
+        self._connections.discard(connection)
+        if not self._connections and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _ping(self) -> None:
-        self._timer = self.factory.reactor.callLater(PING_SECONDS, self._ping)
-        if not self._closed:
+        self._timer = self._reactor.callLater(PING_SECONDS, self._ping)
+        self._ping_some(iter(tuple(self._connections)))
+
+    def _ping_some(self, rest: Iterator["WebSocketConnection"]) -> None:
+        """Ping some now, and the rest in later turns."""
+        lot = tuple(islice(rest, PINGED_AT_ONCE))
+        for connection in lot:
+            connection.ping()
+        if lot:
+            self._reactor.callLater(0, self._ping_some, rest)
+
+
+class WebSocketConnection:
+    """A `chatservice.net.connection.Connection` of frames, of which `outer` is the connection on
+    the port. An incoming message is taken as a line of the JSON format, so order, limits and flow
+    control are the same."""
+
+    kind = WebSocketSession.kind
+    transfer: MovingBytes | None
+
+    __slots__ = (
+        *("_closed", "_input_over", "_pings", "_reader", "_session", "_taking", "_timer"),
+        *("factory", "flow", "outer", "transfer", "transport"),
+    )
+
+    def __init__(self, outer: Any, chat: Chat, pings: Pings) -> None:
+        self.factory: Any = outer.factory
+        self.transport: Any = outer.transport
+        self.outer = outer
+        self.flow = FlowControl(self)
+        self.transfer = None  # connections of their own carry files
+        self._reader = FrameReader(outer.factory.limits.line_bytes)
+        self._pings = pings
+        self._closed = self._input_over = self._taking = False
+        self._timer: Any = None
+        self._session = WebSocketSession(self, chat)
+        self.factory.login_timeout.add(outer)
+        pings.add(self)
+
+    @property
+    def connected(self) -> int:
+        """True until the connection is gone."""
+        return int(self.outer.connected)
+
+    @property
+    def peer(self) -> str:
+        """Its address and port."""
+        return str(self.outer.peer)
+
+    def logged_in(self) -> None:
+        """The client has a name: the login timeout ends."""
+        self.factory.login_timeout.remove(self.outer)
+
+    def ping(self) -> None:
+        """Send a ping, unless the client does not even read its messages."""
+        if not (self._closed or PauseReason.FULL in self.flow.reasons):
             self.transport.write(websocket.ping())
             self.factory.browsers.note(outlet.address(self.transport))
 
     # -- incoming --------------------------------------------------------------------------------
 
+    def makeConnection(self, transport: Any) -> None:
+        """Take bytes from now on."""
+
     def dataReceived(self, data: bytes) -> None:
         """Take bytes."""
-        self._reader.feed(data)
-        self._take()
+        self.outer.last_active = self.factory.idle.step
+        if not self._closed:
+            self._reader.feed(data)
+            self._take()
+
+    def pauseProducing(self) -> None:
+        """Read nothing more."""
+        self.transport.pauseProducing()
 
     def read_on(self) -> None:
         """Handle the messages that are here, and read on."""
-        super().read_on()
+        if not self.connected:
+            return
+        self.transport.resumeProducing()
         self._take()
-        if self._is_over and not self.flow.reasons:
+        if self._input_over and not self.flow.reasons:
             self._leave()
 
     def _take(self) -> None:
@@ -140,6 +221,17 @@ class WebSocketConnection(WebConnection):
             self.flow.log.failure("a message from {peer} failed", peer=self.peer)
             self._session.refuse(SERVER_ERROR)
 
+    # -- files, which its tickets carry ----------------------------------------------------------
+
+    def setRawMode(self) -> None:
+        """Do nothing."""
+
+    def setLineMode(self, extra: bytes) -> None:
+        """Do nothing."""
+
+    def throw_away(self) -> None:
+        """Do nothing."""
+
     # -- the end ---------------------------------------------------------------------------------
 
     def _close(self, code: int, reason: str) -> None:
@@ -147,10 +239,17 @@ class WebSocketConnection(WebConnection):
         if self._closed:
             return
         self._session.stop()
-        if self.connected:
-            self.transport.write(websocket.close_frame(code, reason))
         self._closed = True
-        self.channel.dismiss()
+        if not self.connected:
+            return
+        self.transport.write(websocket.close_frame(code, reason))
+        if self._input_over or ISSLTransport.providedBy(self.transport):
+            self.transport.loseConnection()
+            return
+        timer = self.factory.reactor.callLater(LINGER_SECONDS, self.transport.abortConnection)
+        self._timer = timer
+        self.transport.loseWriteConnection()
+        self.transport.resumeProducing()
 
     def dismiss(self) -> None:
         """End the connection: what was written goes out, and further input is dropped."""
@@ -160,11 +259,16 @@ class WebSocketConnection(WebConnection):
         """End the connection."""
         self._close(NORMAL, "")
 
-    def input_ended(self) -> None:
+    def readConnectionLost(self) -> None:
         """The client has half-closed: finish its requests."""
-        self._is_over = True
-        if not self.flow.reasons:
+        self._input_over = True
+        if self._closed:
+            self.transport.loseConnection()
+        elif not self.flow.reasons:
             self._leave()
+
+    def writeConnectionLost(self) -> None:
+        """Our half is closed."""
 
     def _leave(self) -> None:
         ending = self.flow.when_answered
@@ -175,7 +279,11 @@ class WebSocketConnection(WebConnection):
         self._session.end(sentence, why)
 
     def login_timed_out(self, refusal: Refusal) -> None:
-        """Refuse a client that has given no name for too long."""
+        """Refuse a client that has given no name for too long; but not while its password is being
+        checked."""
+        if PauseReason.ANSWER in self.flow.reasons:
+            self.factory.login_timeout.add(self.outer)
+            return
         self._session.refuse(refusal)
         self._close(NORMAL, "")
 
@@ -186,9 +294,11 @@ class WebSocketConnection(WebConnection):
     def connectionLost(self, reason: Any) -> None:
         """The connection is gone."""
         self._closed = True
-        if self._timer is not None:
+        if self._timer is not None and self._timer.active():
             self._timer.cancel()
+        self._pings.remove(self)
         self._session.lost()
+        self.flow.connection = None
 
 
 _SPACES = bytes.maketrans(b"\r\n", b"  ")
