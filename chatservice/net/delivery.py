@@ -256,12 +256,13 @@ class Subscription:
     ) -> int:
         """Move a cursor on, and add what it passes to `pieces`. Return the
         rest of the budget."""
+        before = cursor.position
         for block in blocks:
             pieces.append(self._pass_block(cursor, block, budget))
             budget -= len(pieces[-1])
             if budget <= 0:
                 break
-        if cursor.log.saves_read_position:
+        if cursor.log.saves_read_position and cursor.position != before:
             self._source.save_read_position(cursor)
         return budget
 

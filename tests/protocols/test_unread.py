@@ -209,3 +209,22 @@ def test_lines_that_are_wrong(server, connect):
     ):
         assert ask(bob, **fields)["code"] == "bad-argument", fields
     assert ask(bob, do="read", room="lab", position=(1 << 60) - 1)["position"] == 0
+
+
+def test_what_is_made_unread_stays_so(server, connect):
+    """The inbox's read position, moved back, is not moved on by a join: nothing new came."""
+    bob = program(server, connect, command="signup")
+    alice = connect(server)
+    ask(alice, do="hello", name="alice")
+    for text in ("one", "two", "three"):
+        ask(alice, do="msg", to="bob", text=text)
+    while bob.event().get("text") != "three":
+        pass
+    ask(bob, do="unread", room="@", position=2)
+    assert unread(bob)["@"]["unread"] == 2
+    ask(bob, do="join", room="lab")
+    ask(alice, do="join", room="lab")
+    ask(alice, do="say", room="lab", text="hi")
+    while bob.event().get("text") != "hi":
+        pass
+    assert unread(bob)["@"]["unread"] == 2

@@ -135,6 +135,9 @@ def test_a_stream_of_private_messages(registered):
     bob = RawClient(registered.port)
     bob.send("bob", "/msg ann psst")
     assert json.loads(read_lines(inbox, 1)[0])["text"] == "psst"
+    client = HttpClient(registered.port)
+    rows = json.loads(client.request("GET", "/api/v1/do/unread", Authorization=ann).body)["rooms"]
+    assert [it["unread"] for it in rows if it["room"] == "@"] in ([], [0])
 
 
 def test_a_stopping_server_ends_streams(registered):

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
-from chatservice.domain.log import EventBatch
+from chatservice.domain.log import Cursor, EventBatch
 from chatservice.errors import Refusal
 from chatservice.events import EndReason, Event, PutOut
 from chatservice.grammar import openapi, webanswers, webapi
@@ -134,6 +134,17 @@ class Api:
         self._respond(exchange, problem.status, problem.body(type_), type_, problem.headers)
 
 
+class _Peeking:
+    """The source of entries for a stream. To follow an inbox is not to read it."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.limits = chat.limits
+        self.replay = chat.replay
+
+    def save_read_position(self, cursor: Cursor) -> None:
+        """Store nothing."""
+
+
 class _EntryStream(Subscription):
     """A subscription that shows no events, and ends when its user is put out of the room."""
 
@@ -162,7 +173,7 @@ class Follower:
         """Show the entries that are asked for, until the client goes."""
         chat, reactor = self._api._chat, self._channel.outer.factory.reactor
         form = EntryFormat(self._stream.run, self._stream.run, _no_event)
-        subscription = _EntryStream(self, form, chat, reactor)
+        subscription = _EntryStream(self, form, _Peeking(chat), reactor)
         session = await user.enter(*known_by, peer=subscription)
         self._end_session = partial(user.end, session)
         try:
