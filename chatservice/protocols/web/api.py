@@ -138,7 +138,7 @@ class _Peeking:
     """The source of entries for a stream. To follow an inbox is not to read it."""
 
     def __init__(self, chat: Chat) -> None:
-        self.limits = chat.limits
+        self.limits, self.deliveries = chat.limits, chat.deliveries
         self.replay = chat.replay
 
     def save_read_position(self, cursor: Cursor) -> None:
