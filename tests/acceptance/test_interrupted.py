@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.driving import Piped, Wire
+from tests.client.driving import Piped, Way, Wire
 
 SIZE = 2 << 30
 LOT = SIZE // 12
@@ -16,8 +16,8 @@ LOT = SIZE // 12
 class Counting(Wire):
     """A network that only counts what passes: to keep it would take gigabytes."""
 
-    def _note(self, data: bytes, up: bool) -> None:
-        super()._note(data, up)
+    def _note(self, data: bytes, up: bool, way: Way) -> None:
+        super()._note(data, up, way)
         self.sent_up.clear()
 
 

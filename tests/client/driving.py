@@ -258,7 +258,7 @@ class OnTerminal:
         self.process.close(force=True)
 
 
-class _Way:
+class Way:
     """One way of a connection: `count` bytes went it. It is `busy` while bytes have come that the
     other end does not take."""
 
@@ -292,7 +292,7 @@ class Wire:
         self.deaf_to: bytes | None = None
         self.through = threading.Event()
         self.through.set()
-        self._ways: list[_Way] = []
+        self._ways: list[Way] = []
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._hanging: list[socket.socket] = []
         self._changed = threading.Condition()
@@ -318,7 +318,7 @@ class Wire:
             threading.Thread(target=self._pump, args=arguments, daemon=True).start()
 
     def _pump(self, here: socket.socket, there: socket.socket, up: bool) -> None:
-        way = _Way(up)
+        way = Way(up)
         self._ways.append(way)
         with contextlib.suppress(OSError):
             while data := here.recv(1 << 16):
@@ -335,7 +335,7 @@ class Wire:
         with contextlib.suppress(OSError):
             there.shutdown(socket.SHUT_WR)
 
-    def _note(self, data: bytes, up: bool, way: "_Way") -> None:
+    def _note(self, data: bytes, up: bool, way: Way) -> None:
         with self._changed:
             way.count, way.busy = way.count + len(data), False
             if up:
