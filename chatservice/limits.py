@@ -327,8 +327,9 @@ class Limits:
     """Connections accepted in one turn of the reactor: a millisecond."""
 
     trusted: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
-    """Addresses without a limit of their own: this machine's, for proxies and tunnels. Add a proxy
-    on another machine, unless it tells the users' addresses."""
+    """Addresses without a limit of their own, this machine's, for proxies and tunnels. A proxy of
+    HTTP among them is believed when it tells a user's address (docs/web.md). Add a proxy on another
+    machine."""
 
     name_seconds: float = 60.0
     """The login timeout: time to read the greeting and to think of a name."""

@@ -24,8 +24,14 @@ class TlsClient(RawClient):
     """A connection over TLS: what `openssl s_client -quiet` is. `before` is sent first, in
     plain."""
 
-    def __init__(self, port: int, context: ssl.SSLContext = TLS, before: bytes = b"") -> None:
-        super().__init__(port)
+    def __init__(
+        self,
+        port: int,
+        context: ssl.SSLContext = TLS,
+        before: bytes = b"",
+        source: str = "127.0.0.1",
+    ) -> None:
+        super().__init__(port, source)
         self.socket.sendall(before)
         self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
 

@@ -48,16 +48,35 @@ class Outlet(Protocol):
 
 
 def address(outlet: Outlet) -> str:
-    """Return the address of the other side; "" on this machine. Behind a proxy it is known from the
-    first bytes on."""
+    """Return the user's address; "" on this machine. Behind a proxy it is known from the first
+    bytes on, or with each request of HTTP."""
+    return told_address(outlet) or neighbour(outlet)
+
+
+def neighbour(outlet: Outlet) -> str:
+    """Return the address of the other side, which may be a proxy of HTTP; "" on this machine."""
     return normalize(getattr(outlet.getPeer(), "host", None) or "")
 
 
+def told_address(outlet: Outlet) -> str:
+    """Return the address that a proxy of HTTP has told, or ""."""
+    return getattr(outlet, "told_address", "")
+
+
+def tell_address(outlet: Any, address: str) -> None:
+    """From now on, the user has the address that a proxy of HTTP has told; with "", that of the
+    other side."""
+    if told_address(outlet) != address:
+        outlet.told_address = address
+
+
 def origin(outlet: Outlet) -> str:
-    """Return the address and port of the other side, for the log."""
-    peer = outlet.getPeer()
+    """Return the address and port of the other side, for the log, behind the user's own one if a
+    proxy of HTTP has told it."""
+    peer, told = outlet.getPeer(), told_address(outlet)
     host = getattr(peer, "host", None)
-    return f"{normalize(host)}:{peer.port}" if host else "this machine"
+    other = f"{normalize(host)}:{peer.port}" if host else "this machine"
+    return f"{told} through {other}" if told else other
 
 
 def lend_socket(transport: Any) -> socket.socket | None:
@@ -103,6 +122,7 @@ class BoundedTransport(Connection):
         lambda self: getattr(self, "socket", _NoSocket).fileno, lambda *_: None, lambda _: None
     )
     _unread = False
+    told_address = ""
     client: tuple[Any, ...]
 
     def __init__(self, *args: Any) -> None:

@@ -220,7 +220,7 @@ def row(factory: Any, certificate: Certificate | None = None) -> PrefixRow:
             )
             raise Refusal(Code.TLS_NEEDED, "No TLS is spoken here.")
         inside: TlsTransport = secured.buildProtocol(None)
-        inside.wrappedProtocol.is_counted = False  # the outer connection is
+        inside.wrappedProtocol.outer = connection
         if not connection.port_greets:
             inside.wrappedProtocol.port_greets = False
         factory.forget(connection)  # the inner one is what others see

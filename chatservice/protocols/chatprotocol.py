@@ -56,7 +56,7 @@ class ChatProtocol(LineReader):
     _kind = "nobody yet"
     inner: Any = None  # the protocol that it was handed over to
     transfer: MovingBytes | None = None
-    is_counted = True  # else an outer connection is
+    outer: Any = None  # the connection around this one, which is counted instead
     counted_address = ""
 
     def __init__(self) -> None:
@@ -262,6 +262,7 @@ class ChatProtocol(LineReader):
         # found by the garbage collector at once, and all others wait for it (70 ms).
         self._session = self.flow.connection = None
         self.factory.remove_connection(self)
+        self.outer = None
 
     def when_quiet(self, call: Callable[[], None]) -> None:
         """Call once nothing more has come for `QUIET_SECONDS`."""

@@ -179,13 +179,12 @@ class ChatFactory(Factory):
 
     def recount(self, connection: ChatProtocol) -> None:
         """Count a connection at its real address, which is known now. Raises `Refusal`."""
-        if not connection.is_counted:
-            return
+        counted = connection.outer or connection
         address = self.admission.key(outlet.address(connection.transport))
-        if address != connection.counted_address:
-            before, connection.counted_address = connection.counted_address, ""
+        if address != counted.counted_address:
+            before, counted.counted_address = counted.counted_address, ""
             self.admission.move(before, address)
-            connection.counted_address = address
+            counted.counted_address = address
 
     def _is_foreign(self, line: bytes) -> bool:
         return is_foreign(line, self.limits.line_bytes)
@@ -219,7 +218,7 @@ class ChatFactory(Factory):
     def remove_connection(self, connection: ChatProtocol) -> None:
         """Remove a connection that is gone."""
         self.login_timeout.remove(connection)
-        if connection.is_counted:
+        if connection.outer is None:
             self.admission.remove(connection.counted_address)
         self.forget(connection)
 

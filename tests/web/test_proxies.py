@@ -1,18 +1,17 @@
 """Names of the server in a browser, and a real nginx that speaks TLS in front of it."""
 
-import json
 import shutil
 import socket
 import ssl
 import subprocess
 import time
+from typing import NamedTuple
 
 import pytest
 
-from tests.servers import PATIENCE
+from tests.servers import PATIENCE, RawAdminClient, Server
 from tests.tls import CertificateAuthority, TlsClient
 from tests.web.clients import KEY, HttpClient, WebSocketClient
-from tests.websocketframes import client_frame
 
 NAME = "chat.example.org"
 NGINX = """
@@ -30,6 +29,8 @@ http {{
       proxy_http_version 1.1;
       proxy_set_header Host $http_host;
       proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header Forwarded "";
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $connection_upgrade;
     }}
@@ -59,12 +60,68 @@ def test_a_forwarded_scheme_is_believed_from_trusted_addresses_only(start_server
     assert WebSocketClient(server.port, **told).handshake.status == 403
 
 
+class TlsHttp(WebSocketClient):
+    """Requests over TLS, on a new connection or one that is there."""
+
+    def __init__(self, to):
+        made = TlsClient(to) if isinstance(to, int) else to
+        self.socket, self._seen, self._buffer = made.socket, [], b""
+
+
+@pytest.mark.parametrize("kind", [HttpClient, TlsHttp])
+def test_a_forwarded_address_is_the_users(start_server, kind):
+    """Limits and the log know users of one proxy, on one connection too, by their own addresses.
+    Two of them never share a guest."""
+    server = start_server("--tls", "auto", connections_an_address=1)
+
+    def come(client, address, name=""):
+        return client.request("POST", f"/lobby{name}", b"hello", X_Forwarded_For=address)
+
+    one, other = kind(server.port), kind(server.port)
+    assert come(one, "192.0.2.1", "?name=ann").status == 200
+    server.log.expect(r"ann connected from 192\.0\.2\.1 through 127\.0\.0\.1:\d+$")
+    refused = come(other, "::ffff:192.0.2.1")
+    assert refused.status == 429
+    assert refused.body.startswith(b"1 connections are here from your address")
+    other = kind(server.port)
+    assert come(one, "203.0.113.9, 192.0.2.2, 127.0.0.1").status == 200
+    assert come(other, "192.0.2.1").status == 200
+    assert come(one, "192.0.2.2").status == 200
+    guests = [server.log.expect("(web-.*) connected from 192.0.2.2 ")[1] for _ in range(2)]
+    assert guests[0] != guests[1]
+    assert come(one, "2001:db8::1").status == 200
+
+
+def test_others_choose_no_address(start_server):
+    """Neither who is not trusted, nor who adds one header to the other that a proxy sets."""
+    server = start_server(trusted=("192.0.2.1",))
+    client = HttpClient(server.port)
+    told = {"X_Forwarded_For": "203.0.113.9", "Forwarded": "for=203.0.113.7"}
+    assert client.request("POST", "/lobby?name=eve", b"hello", **told).status == 200
+    server.log.expect(r"eve connected from 127\.0\.0\.1:\d+$")
+    trusting = HttpClient(start_server().port)
+    refused = trusting.request("GET", "/lobby", **told)
+    assert refused.status == 422
+    assert b"tell different addresses" in refused.body
+    agreed = {**told, "Forwarded": "for=203.0.113.9"}
+    assert trusting.request("GET", "/lobby", **agreed).status == 200
+
+
+class Proxied(NamedTuple):
+    """The port of a proxy, and the server behind it."""
+
+    port: int
+    server: Server
+
+
 @pytest.fixture
 def nginx(start_server, tmp_path):
-    """Return the port of an nginx that speaks TLS in front of a server."""
+    """Return an nginx that speaks TLS in front of a server, which knows users by their addresses:
+    one connection each."""
     if shutil.which("nginx") is None:
         pytest.skip("nginx is not installed")
-    server = start_server("--host-name", NAME)
+    limits = {"trusted": ("127.0.0.1",), "connections_an_address": 1}
+    server = start_server("--host-name", NAME, **limits)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     key, chain = CertificateAuthority(tmp_path).certify(NAME)
@@ -74,37 +131,54 @@ def nginx(start_server, tmp_path):
     (tmp_path / "nginx.conf").write_text(text)
     command = ["nginx", "-e", "stderr", "-c", str(tmp_path / "nginx.conf")]
     process = subprocess.Popen([*command, "-g", "user root;"])
-    yield port
+    yield Proxied(port, server)
     process.terminate()
     process.wait(PATIENCE)
 
 
-def connected(port):
+def connected(port, source="127.0.0.1"):
     """Connect to a program that may not listen yet."""
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            return TlsClient(port)
+            return TlsHttp(TlsClient(port, source=source))
         except (ConnectionRefusedError, ssl.SSLError):
             assert time.monotonic() < until, "it does not listen"
 
 
-class TlsHttp(WebSocketClient):
-    """Requests over a connection of TLS that is there."""
-
-    def __init__(self, made):
-        self.socket, self._seen, self._buffer = made.socket, [], b""
+def upgrade(nginx, source="127.0.0.1", **headers):
+    """Ask for a WebSocket through it."""
+    client = connected(nginx.port, source)
+    told = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Key": KEY}
+    told |= {"Sec_WebSocket_Version": "13", "Host": f"{NAME}:{nginx.port}", **headers}
+    return client, client.request("GET", "/ws", **told)
 
 
 def test_a_page_and_a_websocket_through_nginx(nginx):
     """The page comes, a WebSocket of its origin talks, and one of another origin does not."""
-    client = TlsHttp(connected(nginx))
-    assert client.request("GET", "/", Host=f"{NAME}:{nginx}").status == 200
-    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Key": KEY}
-    upgrade |= {"Sec_WebSocket_Version": "13", "Host": f"{NAME}:{nginx}"}
-    foreign = client.request("GET", "/ws", **upgrade, Origin="https://evil.example")
-    assert foreign.status == 403
-    bob = TlsHttp(connected(nginx))
-    assert bob.request("GET", "/ws", **upgrade, Origin=f"https://{NAME}:{nginx}").status == 101
-    bob.send_raw(client_frame(json.dumps({"do": "hello", "name": "bob", "id": 1}).encode()))
+    client = connected(nginx.port)
+    assert client.request("GET", "/", Host=f"{NAME}:{nginx.port}").status == 200
+    assert upgrade(nginx, Origin="https://evil.example")[1].status == 403
+    bob, answer = upgrade(nginx, Origin=f"https://{NAME}:{nginx.port}")
+    assert answer.status == 101
+    bob.tell(do="hello", name="bob", id=1)
     assert bob.until(id=1)["name"] == "bob"
+
+
+def test_a_websocket_through_nginx_has_its_users_address(nginx):
+    """For the log, the limit of connections, and bans; whatever address the client writes."""
+    bob, answer = upgrade(
+        nginx, "127.0.0.2", X_Forwarded_For="192.0.2.1", Forwarded="for=192.0.2.1"
+    )
+    assert answer.status == 101
+    bob.tell(do="hello", name="bob")
+    nginx.server.log.expect(r"bob connected from 127\.0\.0\.2 through 127\.0\.0\.1:\d+$")
+    assert upgrade(nginx, "127.0.0.2")[1].status == 429
+    operator = RawAdminClient(nginx.server)
+    operator.ask(do="ban", room="lobby", user="127.0.0.3", id=1)
+    operator.event("ok")
+    eve, answer = upgrade(nginx, "127.0.0.3")
+    assert answer.status == 101
+    eve.tell(do="hello", name="eve", id=1)
+    assert eve.until(id=1)["code"] == "banned"
+    operator.close()

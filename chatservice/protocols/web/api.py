@@ -22,6 +22,7 @@ from chatservice.grammar.commandtypes import Request
 from chatservice.grammar.negotiation import preferred
 from chatservice.grammar.webfaults import Fault
 from chatservice.grammar.webfields import JSON, TEXT
+from chatservice.net import outlet
 from chatservice.net.delivery import EntryFormat, Subscription
 from chatservice.net.flow import SERVER_ERROR
 from chatservice.protocols.web import webfiles
@@ -254,6 +255,11 @@ class Follower:
     def getPeer(self) -> Any:
         """Return the address of the other side."""
         return self._channel.transport.getPeer()
+
+    @property
+    def told_address(self) -> str:
+        """The address that a proxy has told."""
+        return outlet.told_address(self._channel.transport)
 
 
 def _no_event(event: Event) -> bytes:

@@ -167,7 +167,7 @@ class WebChannel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """Take a head. A request with a body is served before it has come."""
-        self.outer.factory.browsers.note(outlet.address(self.transport))
+        self.outer.factory.browsers.note(outlet.neighbour(self.transport))
         self._stop_waiting()
         exchange = self.requests[-1]
         self.persistent = int(self.checkPersistence(exchange, self._version))

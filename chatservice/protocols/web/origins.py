@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from twisted.internet.interfaces import ISSLTransport
 
-from chatservice.net import outlet
 from chatservice.protocols.web.exchange import Exchange
+from chatservice.protocols.web.proxies import is_from_proxy
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
 _ADDRESS = re.compile(r"\[.*\]|[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
@@ -64,10 +64,7 @@ class Origins:
 def _scheme(exchange: Exchange) -> str:
     """Return the scheme that the browser used. A proxy in front may speak TLS with it: it says so,
     and is believed from the trusted addresses (`Limits.trusted`)."""
-    transport = exchange.channel.transport
-    if ISSLTransport.providedBy(transport):
+    if ISSLTransport.providedBy(exchange.channel.transport):
         return "https"
-    admission = exchange.channel.outer.factory.admission
-    if not admission.key(outlet.address(transport)) and exchange.header("X-Forwarded-Proto"):
-        return exchange.header("X-Forwarded-Proto").lower()
-    return "http"
+    told = exchange.header("X-Forwarded-Proto").lower() if is_from_proxy(exchange) else ""
+    return told or "http"

@@ -9,8 +9,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
-from chatservice.errors import Code, Refusal
-from chatservice.grammar import websocket
+from chatservice.errors import Refusal
+from chatservice.grammar import webanswers, websocket
 from chatservice.net.flow import SERVER_ERROR
 from chatservice.net.sniff import PrefixRow
 from chatservice.protocols.web import metrics
@@ -20,6 +20,7 @@ from chatservice.protocols.web.exchange import Exchange
 from chatservice.protocols.web.metrics import Monitoring
 from chatservice.protocols.web.origins import Origins
 from chatservice.protocols.web.pagefiles import PageFiles
+from chatservice.protocols.web.proxies import note_user
 from chatservice.protocols.web.webuser import WebUser
 from chatservice.protocols.web.wsconnection import Pings, WebSocketConnection
 
@@ -95,6 +96,7 @@ class Site:
     def serve(self, exchange: Exchange) -> None:
         """Answer a request."""
         try:
+            note_user(exchange)
             if (refused := self._origins.refusal(exchange)) is not None:
                 respond_text(exchange, *refused)
                 return
@@ -112,8 +114,8 @@ class Site:
         if not isinstance(refusal, Refusal):
             self.log.failure("a request of HTTP failed", failure)
             refusal = SERVER_ERROR
-        status = 500 if refusal.code is Code.SERVER_ERROR else 400
-        respond_text(exchange, status, str(refusal.sentence))
+        exchange.channel.outer.factory.count(refusal)
+        respond_text(exchange, webanswers.STATUSES[refusal.code], str(refusal.sentence))
 
     def _route(self, exchange: Exchange) -> None:
         path = exchange.path

@@ -41,16 +41,9 @@ class SilentPeer:
 
     def __init__(self, connection: WebConnection) -> None:
         self._connection = connection
-
-    @property
-    def origin(self) -> str:
-        """The address and port of the other side."""
-        return outlet.origin(self._connection.transport)
-
-    @property
-    def address(self) -> str:
-        """The address of the other side; empty on this machine."""
-        return outlet.address(self._connection.transport)
+        # The next request may be that of another user of the same proxy.
+        self.origin = outlet.origin(connection.transport)
+        self.address = outlet.address(connection.transport)
 
     def wake(self, cursors: tuple[Cursor, ...]) -> int:
         """Write nothing."""
@@ -71,7 +64,7 @@ class WebUser:
     def __init__(self, connection: WebConnection, chat: Chat) -> None:
         self._connection = connection
         self._chat = chat
-        self._known_by: tuple[str, str | None] | None = None
+        self._known_by: tuple[str, str | None, str] | None = None
         self._made_up = ""
         self.session: Session | None = None
         self.welcome: replies.Welcome | None = None
@@ -82,7 +75,7 @@ class WebUser:
 
         Raises `LoginFailed`, or the `Refusal` of a guest.
         """
-        known_by = authorization, guest
+        known_by = authorization, guest, outlet.address(self._connection.transport)
         if peer is None and self.session is not None and self._is_usable(known_by):
             return self.session
         session = Session(peer or SilentPeer(self._connection), WEB, self._connection.flow)
@@ -100,14 +93,20 @@ class WebUser:
             raise ConnectionAbortedError("the client has gone")
         return session
 
-    def _is_usable(self, known_by: tuple[str, str | None]) -> bool:
+    def _is_usable(self, known_by: tuple[str, str | None, str]) -> bool:
         session = self.session
         return (
             session is not None
             and session.user is not None
             and known_by == self._known_by
             and len(session.rooms) < MOST_ROOMS
+            and (any(known_by[:2]) or not self._is_shared)
         )
+
+    @property
+    def _is_shared(self) -> bool:
+        """True for a connection of a proxy: the next request without a name may be anybody's."""
+        return bool(outlet.told_address(self._connection.transport))
 
     async def _hello(
         self, session: Session, authorization: str, guest: str | None
@@ -124,8 +123,9 @@ class WebUser:
         return reply
 
     def _name(self) -> str:
-        """Return a made-up name, the same for all requests."""
-        self._made_up = self._made_up or f"web-{secrets.token_hex(3)}"
+        """Return a made-up name, the same for all requests of a user."""
+        if self._is_shared or not self._made_up:
+            self._made_up = f"web-{secrets.token_hex(3)}"
         return self._made_up
 
     async def _credentials(self, authorization: str) -> tuple[str, str]:

@@ -148,7 +148,7 @@ class WebSocketConnection:
         """Send a ping, unless the client does not even read its messages."""
         if not (self._closed or PauseReason.FULL in self.flow.reasons):
             self.transport.write(websocket.ping())
-            self.factory.browsers.note(outlet.address(self.transport))
+            self.factory.browsers.note(outlet.neighbour(self.transport))
 
     # -- incoming --------------------------------------------------------------------------------
 
