@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from tests.servers import RawClient
-from tests.web.clients import HttpClient, WebSocketClient
+from tests.web.clients import KEY, HttpClient, WebSocketClient
 from tests.websocketframes import client_frame, fragmented
 
 
@@ -44,6 +44,17 @@ def test_objects_in_fragments_and_over_lines(server):
     assert bob.frame() == (10, b"?")
     assert bob.frame() == (10, b"?")
     assert bob.object()["name"] == "böb"
+
+
+def test_a_message_in_the_segment_of_the_handshake(server):
+    """It is not lost: some clients do not wait for the answer."""
+    head = "GET /ws HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade"
+    told = f"Sec-WebSocket-Key: {KEY}", "Sec-WebSocket-Version: 13", "", ""
+    bob = HttpClient(server.port)
+    hello = client_frame(b'{"do":"hello","name":"bob"}')
+    bob.send_raw("\r\n".join((*head, *told)).encode() + hello)
+    assert bob.response().status == 101
+    assert bob.bytes(1) == b"\x81", "the text frame that answers"
 
 
 def test_many_requests_in_one_piece(server):

@@ -277,7 +277,8 @@ class WebChannel(HTTPChannel):
         connection on the port. Nothing of this one stays."""
         self._stop_waiting()
         self._networkProducer.unregisterProducer()
-        rest, self._dataBuffer = b"".join(self._dataBuffer), []
+        rest = b"".join((*self._dataBuffer, self._buffer))  # the second is of the same segment
+        self._dataBuffer, self._buffer = [], b""
         self.requests.clear()
         self._site.lost()
         self.connection.lost()
