@@ -181,6 +181,13 @@ class BoundedTransport(Connection):
         self.stopReading()
 
 
+def read_at_most(transport: Any, size: int) -> None:
+    """Read at most `size` bytes at a time from a connection, from now on."""
+    plain = getattr(transport, "transport", transport)  # below TLS
+    if isinstance(plain, Connection):
+        plain.bufferSize = size
+
+
 def unsent(transport: Any) -> int:
     """Return the number of bytes that wait in a plain socket's transport."""
     return int(transport._tempDataLen + len(transport.dataBuffer) - transport.offset)

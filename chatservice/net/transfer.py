@@ -32,6 +32,17 @@ CHUNK_BYTES = 1 << 18
 """Read and written at a time: 1.4-2.6 GB/s over loopback, where 16 KiB makes 0.7-1.0."""
 
 
+def read_much(connection: Connection) -> None:
+    """Read large pieces: a file comes. With those for lines, it would cost several times as much
+    where the engine cannot take it from the socket (docs/performance.md)."""
+    outlet.read_at_most(connection.transport, CHUNK_BYTES)
+
+
+def read_little(connection: Connection) -> None:
+    """Read small pieces again: lines come."""
+    outlet.read_at_most(connection.transport, connection.factory.limits.read_bytes)
+
+
 class Stall:
     """Calls `stalled` when hardly anything of a transfer moves in `stalled_seconds`. `left` returns
     the bytes left, `excused` whether the delay is not the client's."""
@@ -139,6 +150,7 @@ class Upload(Discard):
         self._complete = complete
         self._failed = failed
         self._stall = Stall(connection, self._left, self._waits_for_disk, self._stalled)
+        read_much(connection)
 
     def _left(self) -> int:
         """Return the bytes that have not come, as far as is known while the engine takes them."""
@@ -191,6 +203,7 @@ class Upload(Discard):
     def _end(self) -> None:
         self._connection.transfer = None
         self._stall.stop()
+        read_little(self._connection)
 
     def cancel(self, why: Refusal) -> None:
         """Delete its bytes, tell why, and end the connection."""

@@ -87,8 +87,7 @@ class ChatProtocol(LineReader):
 
     def connectionMade(self) -> None:
         """Greet the client, if it sends nothing for a moment."""
-        if hasattr(self.transport, "bufferSize"):
-            self.transport.bufferSize = self.factory.limits.read_bytes
+        outlet.read_at_most(self.transport, self.factory.limits.read_bytes)
         self.factory.add_connection(self)
         if ISSLTransport.providedBy(self.transport):
             self._wait(self.factory.limits.handshake_seconds, self.transport.abortConnection)

@@ -20,6 +20,7 @@ from chatservice.eventloop import ReactorLoop
 from chatservice.events import EndReason
 from chatservice.limits import Limits
 from chatservice.net import outlet
+from chatservice.net.transfer import CHUNK_BYTES
 from chatservice.protocols.factory import ChatFactory
 from chatservice.testing import MemoryServer
 from tests.servers import PATIENCE, RawClient, descriptors
@@ -156,6 +157,18 @@ async def test_the_server_ends_a_connection_that_fetches(inside):
     assert inside.holds_nothing()
     with pytest.raises((ConnectionError, AssertionError)):
         await deferToThread(bare.read, len(DATA))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_file_is_read_in_larger_pieces_than_lines(inside):
+    """Each read is a turn of the reactor, and small ones make a file slow over TLS, where the
+    engine cannot take it from the socket."""
+    bare, connection = await inside.connect("alice", "/put a 3")
+    await until(lambda: connection.transfer)
+    assert connection.transport.bufferSize == CHUNK_BYTES
+    bare.send_raw(b"abc")
+    await until(lambda: not connection.transfer)
+    assert connection.transport.bufferSize == Limits().read_bytes
 
 
 @pytest_twisted.ensureDeferred

@@ -15,7 +15,14 @@ from chatservice.entries import FileMark
 from chatservice.errors import Refusal
 from chatservice.net import outlet
 from chatservice.net.flow import Refuse, deferred
-from chatservice.net.transfer import Stall, half_way, share, too_long
+from chatservice.net.transfer import (
+    Stall,
+    half_way,
+    read_little,
+    read_much,
+    share,
+    too_long,
+)
 from chatservice.protocols.web.exchange import Exchange
 
 _ENDLESS = 1 << 62
@@ -80,6 +87,7 @@ class ChunkedUpload:
         self._is_over = self._waits = self._has_ended = False
         self._stall = Stall(connection, lambda: self._left, self._waits_for_disk, self._stalled)
         connection.transfer = self
+        read_much(connection)
 
     def received(self, data: bytes) -> None:
         """Take bytes."""
@@ -124,6 +132,7 @@ class ChunkedUpload:
         self._is_over = True
         self._connection.transfer = None
         self._stall.stop()
+        read_little(self._connection)
 
     def _waits_for_disk(self) -> bool:
         return self._waits or bool(outlet.unread(self._connection.transport))
