@@ -1,16 +1,15 @@
 // One's account and settings.
 
+import {Notifier} from './app.js';
+import {sentence} from './composer.js';
+import {applyTheme, forGood, preferences} from './connection.js';
 import {el} from './dom.js';
-import {applyTheme} from './theme.js';
-import {forGood, preferences} from './keep.js';
 import {ask, choice, copy, dialog, field} from './overlay.js';
-import {Notifier} from './notifier.js';
-import {sentence} from './commands.js';
 
-export const accountActions = {
+export default {
   account() {
     const {me, registered} = this.state;
-    const button = (text, act, danger) => el(danger ? 'button.plain.danger' : 'button.plain', {type: 'button', onclick: () => {
+    const button = (text, act, danger) => el(danger ? 'button.plain.danger' : 'button.plain', {onclick: () => {
       close();
       act();
     }}, text);
@@ -75,13 +74,13 @@ export const accountActions = {
     if (!answer) return;
     const row = ({label, room, time}) => el('li', {}, el('span', {dir: 'auto'}, label, el('small', {},
       ` ${room ? `for ${room}, ` : ''}since ${new Date(time).toLocaleDateString()}`)),
-    el('button.link', {type: 'button', onclick: () => {
+    el('button.link', {onclick: () => {
       close();
       this.revoke(label);
     }}, 'Revoke'));
     const close = dialog('Tokens for programs', el('.stack', {}, el('p', {}, 'A program logs in with a token in place of your '
       + 'password. A browser that stays logged in has one, too.'), el('ul.tokens', {}, answer.tokens.map(row)),
-    el('button.primary', {type: 'button', onclick: () => {
+    el('button.primary', {onclick: () => {
       close();
       this.makeToken();
     }}, 'New token')));
@@ -94,7 +93,7 @@ export const accountActions = {
       await this.prove(password);
       const {token} = await this.session.request('token', {label, room: room || undefined});
       dialog('Your token', el('.stack', {}, el('p', {}, 'It is shown only this once.'), el('code.secret-code', {}, token),
-        el('button.primary', {type: 'button', onclick: () => copy(token)}, 'Copy')));
+        el('button.primary', {onclick: () => copy(token)}, 'Copy')));
     });
   },
 

@@ -2,38 +2,103 @@
 // everywhere. What the user can do with entries, rooms, files and the account is in modules of
 // their own, which give App their methods.
 
-import {accountActions} from './account.js';
-import {Bell} from './bell.js';
-import {Composer} from './composer.js';
-import {el} from './dom.js';
+import {Composer, sentence, typedActions} from './composer.js';
+import {applyTheme, forTab, preferences, remembered} from './connection.js';
+import {el, listed} from './dom.js';
 import {entryActions} from './entryactions.js';
-import {fileActions} from './fileactions.js';
-import {listed} from './format.js';
-import {forTab} from './keep.js';
-import {LoginView} from './login.js';
-import {Notifier} from './notifier.js';
-import {toast} from './overlay.js';
-import {Panel} from './panel.js';
-import {roomActions} from './roomactions.js';
+import {LoginView, toast} from './overlay.js';
 import {Session} from './session.js';
-import {Sidebar} from './sidebar.js';
+import {Panel, Sidebar} from './sidebar.js';
 import {State} from './state.js';
-import {header, TalkView} from './talk.js';
-import {Tray} from './tray.js';
-import {typedActions} from './typed.js';
-import {Uploads} from './uploads.js';
+import {TalkView, header} from './talk.js';
+
+class Bell {
+  #listeners = [];
+  #topics = new Set();
+  #waiting = false;
+
+  // `draw(topics)` is called with the set of what has changed.
+  listen(draw) {
+    this.#listeners.push(draw);
+  }
+
+  ring(...topics) {
+    topics.forEach((topic) => this.#topics.add(topic));
+    if (this.#waiting) return;
+    this.#waiting = true;
+    // A hidden page gets no frames, but its title still has to count.
+    if (document.hidden) setTimeout(() => this.#tell(), 100);
+    else requestAnimationFrame(() => this.#tell());
+  }
+
+  #tell() {
+    const topics = this.#topics;
+    this.#topics = new Set();
+    this.#waiting = false;
+    this.#listeners.forEach((draw) => draw(topics));
+  }
+}
+
+export class Notifier {
+  constructor(app) {
+    this.app = app;
+  }
+
+  static possible() {
+    return 'Notification' in window && isSecureContext;
+  }
+
+  // Ask the browser, which asks the user. Returns whether notifications will come.
+  static async permit() {
+    return Notifier.possible() && await Notification.requestPermission() === 'granted';
+  }
+
+  arrived(room, entry) {
+    const quiet = !document.hidden && document.hasFocus();
+    if (quiet || !room.mentions || !preferences.all.notify || !Notifier.possible()) return;
+    if (Notification.permission === 'granted') this.#show(room, entry);
+  }
+
+  #show(room, entry) {
+    const place = room.isPrivate ? entry.from : `${entry.from} in ${room.name}`;
+    // Some browsers on phones have the constructor and refuse it.
+    try {
+      const note = new Notification(place, {body: (entry.text ?? entry.name).slice(0, 200), tag: room.key,
+        icon: 'static/icon.svg'});
+      note.onclick = () => {
+        focus();
+        this.app.goto(room, entry.seq);
+      };
+    } catch {
+      this.app.tell(`${place} wrote to you.`);
+    }
+  }
+
+  // The number on the icon of an installed page.
+  badge(number) {
+    navigator.setAppBadge?.(number).catch(() => {});
+  }
+}
 
 const WIDE = matchMedia('(min-width: 64rem)');
+const READ_AHEAD = 1000;  // milliseconds after which parts are read that the first talk does without
+const PARTS = {
+  room: () => import('./roomactions.js'),
+  file: () => import('./fileactions.js'),
+  account: () => import('./account.js'),
+  panel: () => import('./panel.js'),
+  uploads: () => import('./uploads.js'),
+  digest: () => import('./sha256.js'),
+};
 
-export class App {
+class App {
   constructor(page) {
     this.page = page;
+    this.parts = PARTS;
     this.title = document.title;
     this.state = new State();
     this.bell = new Bell();
     this.session = new Session(this.state, this.bell, this.#told());
-    this.uploads = new Uploads((name, fields) => this.session.request(name, fields),
-      () => this.bell.ring('uploads'));
     this.notifier = new Notifier(this);
     this.login = new LoginView(this.title, (who) => this.#comeIn(who));
     this.#makeViews();
@@ -50,25 +115,26 @@ export class App {
     this.header = header(this);
     this.talk = new TalkView(this);
     this.composer = new Composer(this);
-    this.tray = new Tray(this.uploads, () => this.composer.picker.click());
+    this.tray = null;  // until there may be uploads
+    this.trayPlace = el('div');
     this.panel = new Panel(this);
     this.banner = el('.banner', {role: 'status', hidden: true});
     this.typists = el('.typists', {'aria-live': 'off', dir: 'auto'});
     this.veil = el('.veil', {onclick: () => this.closeDrawers()});
     this.frame = el('.app', {}, this.sidebar.element, el('main.center', {}, this.header.element, this.banner,
-      this.talk.element, this.tray.element, this.composer.element, this.typists), this.panel.element,
+      this.talk.element, this.trayPlace, this.composer.element, this.typists), this.panel.element,
     this.veil);
   }
 
   start() {
-    const who = Session.remembered();
+    const who = remembered();
     if (who) this.#comeIn(who);
     else this.#showLogin();
   }
 
   #comeIn(who) {
-    const [room] = this.#place();
-    this.session.start(who, room && !room.startsWith('@') ? [room] : []);
+    const [room, seq] = this.#place();
+    this.session.start(who, room && !room.startsWith('@') ? [room] : [], !seq);
   }
 
   #showLogin() {
@@ -105,7 +171,25 @@ export class App {
   #joined() {
     if (!this.state.current) this.#route();
     else this.open(this.state.current);
-    this.uploads.online();
+    setTimeout(() => this.#readRest().catch(() => {}), READ_AHEAD);
+  }
+
+  // What the first talk did without is here before it is needed, or a connection breaks.
+  async #readRest() {
+    if (!this.session.online) return;  // then the next connection begins with it
+    await Promise.all(Object.values(PARTS).map((read) => read()));
+    (await this.#uploads()).online();
+  }
+
+  async #uploads() {
+    const {Tray, Uploads} = await PARTS.uploads();
+    if (!this.tray) {
+      const uploads = new Uploads((name, fields) => this.session.request(name, fields),
+        () => this.bell.ring('uploads'));
+      this.tray = new Tray(uploads, () => this.composer.picker.click());
+      this.trayPlace.replaceWith(this.tray.element);
+    }
+    return this.tray.uploads;
   }
 
   #waiting(seconds) {
@@ -124,7 +208,7 @@ export class App {
 
   #showBanner(text, label, act) {
     this.banner.hidden = false;
-    this.banner.replaceChildren(el('span', {dir: 'auto'}, text), el('button.link', {type: 'button', onclick: act},
+    this.banner.replaceChildren(el('span', {dir: 'auto'}, text), el('button.link', {onclick: act},
       label));
   }
 
@@ -222,6 +306,86 @@ export class App {
     this.bell.ring('all');
   }
 
+  // Ask the server, and tell the user of a refusal. Returns the answer, or null.
+  async attempt(name, fields) {
+    try {
+      return await this.session.request(name, fields);
+    } catch (error) {
+      this.tell(sentence(error));
+      return null;
+    }
+  }
+
+  // Go into a room; one with a password asks for it.
+  async goInto(name, locked) {
+    const known = this.state.room(name);
+    if (known?.joined) this.open(known);
+    else if (locked) this.askPassword(name);
+    else await this.join(name);
+  }
+
+  async join(name, password) {
+    try {
+      this.open(await this.session.join(name, password));
+    } catch (error) {
+      if (error.code === 'password-needed') this.askPassword(name);
+      else this.tell(sentence(error));
+    }
+  }
+
+  openTalk(name) {
+    this.open(this.state.ensure(`@${name}`));
+  }
+
+  async leaveRoom(room) {
+    try {
+      await this.session.leave(room);
+    } catch (error) {
+      this.tell(sentence(error));
+    }
+  }
+
+  gotoUnread() {
+    const room = this.state.current;
+    if (room.mark === null) {
+      this.tell('Nothing is unread here.');
+      return;
+    }
+    room.markSeen = true;
+    const [first] = room.entries;
+    const loaded = first && (first.seq <= room.mark || room.complete);
+    const next = loaded && room.entries.find(({seq}) => seq > room.mark);
+    this.goto(room, next ? next.seq : room.mark + 1);
+  }
+
+  async upload(files) {
+    const room = this.state.current;
+    if (!room.joined) this.tell('You are not in this room.');
+    else (await this.#uploads()).add(room, files);
+  }
+
+  // Files dropped anywhere go into the room that is in front.
+  watchDrops() {
+    let depth = 0;
+    const hasFiles = ({dataTransfer}) => this.state.current && dataTransfer?.types.includes('Files');
+    const enter = (step) => (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      depth += step;
+      this.frame.toggleAttribute('data-dropping', depth > 0);
+    };
+    addEventListener('dragenter', enter(1));
+    addEventListener('dragleave', enter(-1));
+    addEventListener('dragover', (event) => hasFiles(event) && event.preventDefault());
+    addEventListener('drop', (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      depth = 0;
+      this.frame.removeAttribute('data-dropping');
+      this.upload([...event.dataTransfer.files]);
+    });
+  }
+
   // --- drawing
 
   #draw(topics) {
@@ -229,7 +393,7 @@ export class App {
     const has = (...some) => topics.has('all') || some.some((topic) => topics.has(topic));
     if (has('rooms')) this.#drawTitle();
     if (has('rooms')) this.sidebar.draw();
-    if (has('uploads')) this.tray.draw();
+    if (has('uploads')) this.tray?.draw();
     if (!room) return;
     if (has('talk', 'rooms')) this.header.draw(room);
     if (has('talk')) this.talk.draw(room);
@@ -348,7 +512,22 @@ export class App {
   }
 }
 
-Object.assign(App.prototype, entryActions, roomActions, fileActions, accountActions, typedActions);
+Object.assign(App.prototype, entryActions, typedActions,
+  later('room', 'browse', 'createRoom', 'askPassword', 'newTalk', 'setTopic', 'roomMenu', 'userMenu'),
+  later('file', 'download', 'lightbox', 'fileMenu'), later('account', 'account', 'settings'));
+
+// Methods of a part that is read when one of them is called.
+function later(part, ...names) {
+  return Object.fromEntries(names.map((name) => [name, async function call(...args) {
+    try {
+      Object.assign(this, (await this.parts[part]()).default);
+    } catch {
+      this.tell('This part of the page is not here yet. Try again when there is a connection.');
+      return;
+    }
+    this[name](...args);
+  }]));
+}
 
 function decode(text) {
   try {
@@ -357,3 +536,6 @@ function decode(text) {
     return text;
   }
 }
+
+applyTheme();
+new App(document.getElementById('page')).start();

@@ -1,10 +1,77 @@
-// A WebSocket that comes back by itself. It knows requests and answers, and nothing of talk.
+// The way to the server, what the browser keeps, and what waits to be said.
+
+function read(storage, name) {
+  try {
+    return JSON.parse(storage().getItem(`chat.${name}`));
+  } catch {
+    return null;
+  }
+}
+
+function write(storage, name, value) {
+  try {
+    if (value === null) storage().removeItem(`chat.${name}`);
+    else storage().setItem(`chat.${name}`, JSON.stringify(value));
+  } catch {
+    // Full or forbidden: the page goes on without.
+  }
+}
+
+// Functions, because a browser that forbids storage raises at the name itself.
+const local = () => localStorage;
+const tab = () => sessionStorage;
+
+export const forGood = {
+  get: (name) => read(local, name),
+  set: (name, value) => write(local, name, value),
+};
+
+export const forTab = {
+  get: (name) => read(tab, name),
+  set: (name, value) => write(tab, name, value),
+};
+
+const DEFAULTS = {theme: 'auto', typing: true, notify: false};
+
+export const preferences = {
+  all: {...DEFAULTS, ...forGood.get('preferences')},
+  set(name, value) {
+    this.all[name] = value;
+    forGood.set('preferences', this.all);
+  },
+};
+
+// Random characters of base64url. crypto.randomUUID is missing on plain http; this is not.
+export function random(length = 20) {
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  return [...crypto.getRandomValues(new Uint8Array(length))].map((byte) => letters[byte & 63])
+    .join('');
+}
+
+export function applyTheme() {
+  const {theme} = preferences.all;
+  if (theme === 'auto') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+const url = new URL('ws', location.href.split('#')[0].replace(/^http/, 'ws'));
+
+// What an earlier page of this browser left: who one was, or null.
+export function remembered() {
+  const login = forGood.get('login');
+  const session = forTab.get('session');
+  if (session && login && session.name.toLowerCase() === login.name.toLowerCase()) return {...session, ...login};
+  return session ?? login;
+}
+
+// For somebody who is remembered the way is opened while the rest of the page is still on its way.
+const ahead = {socket: remembered() ? new WebSocket(url) : null};
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 30000;
 const PROBE_TIME = 8000;
 
-export class Refusal extends Error {
+class Refusal extends Error {
   constructor(code, message) {
     super(message);
     this.code = code;
@@ -14,7 +81,6 @@ export class Refusal extends Error {
 const LOST = 'lost';  // the connection broke before the answer; not a code of the server
 
 export class Connection {
-  #url;
   #told;
   #socket = null;
   #waiting = new Map();
@@ -23,8 +89,7 @@ export class Connection {
   #timer = 0;
 
   // `told` has opened(), closed(seconds until the next try), event(object).
-  constructor(url, told) {
-    this.#url = url;
+  constructor(told) {
     this.#told = told;
     addEventListener('online', () => this.hurry());
     document.addEventListener('visibilitychange', () => document.hidden || this.hurry());
@@ -71,9 +136,13 @@ export class Connection {
 
   #open() {
     this.#timer = 0;
-    const socket = new WebSocket(this.#url);
+    const socket = ahead.socket ?? new WebSocket(url);
+    ahead.socket = null;
     this.#socket = socket;
     socket.onopen = () => socket === this.#socket && this.#told.opened();
+    // The one that was opened ahead may be open or broken by now.
+    if (socket.readyState === WebSocket.OPEN) queueMicrotask(socket.onopen);
+    if (socket.readyState > WebSocket.OPEN) queueMicrotask(() => this.#ended(socket));
     socket.onmessage = ({data}) => socket === this.#socket && this.#received(JSON.parse(data));
     socket.onclose = () => this.#ended(socket);
   }
@@ -111,4 +180,41 @@ export class Connection {
 
 export function isLost(error) {
   return error.code === LOST;
+}
+
+export class Outbox {
+  constructor() {
+    this.items = forTab.get('outbox') ?? [];
+  }
+
+  // Put in a text for a room; `fields` are those of the request besides.
+  add(room, name, fields) {
+    const item = {room: room.name, name, key: random(), time: Date.now(), fields, seq: 0};
+    this.items.push(item);
+    this.#keep();
+    return item;
+  }
+
+  // The server has stored it, at `seq` of the log in which it will appear.
+  stored(item, seq) {
+    item.seq = seq;
+    this.#keep();
+  }
+
+  remove(item) {
+    this.items = this.items.filter((one) => one !== item);
+    this.#keep();
+  }
+
+  of(room) {
+    return this.items.filter((item) => item.room.toLowerCase() === room.key);
+  }
+
+  waiting() {
+    return this.items.filter((item) => !item.seq && !item.error);
+  }
+
+  #keep() {
+    forTab.set('outbox', this.items.filter((item) => !item.seq));
+  }
 }

@@ -1,40 +1,11 @@
 // What the user can do with files.
 
+import {sentence} from './composer.js';
 import {el} from './dom.js';
 import {copy, dialog, menu} from './overlay.js';
-import {table} from './notes.js';
-import {address} from './preview.js';
-import {sentence} from './commands.js';
+import {address, table} from './talk.js';
 
-export const fileActions = {
-  upload(files) {
-    const room = this.state.current;
-    if (!room.joined) this.tell('You are not in this room.');
-    else this.uploads.add(room, files);
-  },
-
-  // Files dropped anywhere go into the room that is in front.
-  watchDrops() {
-    let depth = 0;
-    const hasFiles = ({dataTransfer}) => this.state.current && dataTransfer?.types.includes('Files');
-    const enter = (step) => (event) => {
-      if (!hasFiles(event)) return;
-      event.preventDefault();
-      depth += step;
-      this.frame.toggleAttribute('data-dropping', depth > 0);
-    };
-    addEventListener('dragenter', enter(1));
-    addEventListener('dragleave', enter(-1));
-    addEventListener('dragover', (event) => hasFiles(event) && event.preventDefault());
-    addEventListener('drop', (event) => {
-      if (!hasFiles(event)) return;
-      event.preventDefault();
-      depth = 0;
-      this.frame.removeAttribute('data-dropping');
-      this.upload([...event.dataTransfer.files]);
-    });
-  },
-
+export default {
   async download(room, entry) {
     try {
       const href = await address(this, room, entry);
@@ -47,7 +18,7 @@ export const fileActions = {
 
   lightbox(room, entry, src) {
     dialog(entry.name, [el('img.large', {src, alt: entry.name}), el('.buttons', {},
-      el('button.plain', {type: 'button', onclick: () => this.download(room, entry)}, 'Download'))], {wide: true});
+      el('button.plain', {onclick: () => this.download(room, entry)}, 'Download'))], {wide: true});
   },
 
   fileMenu(anchor, room, file) {

@@ -1,76 +1,26 @@
-// The panel at the right: people, search, pins or files.
+// Search, pinned messages and files: what the panel at the right has besides people.
 
-import {el, icon, iconButton, reconcile} from './dom.js';
-import {shortTime, size} from './format.js';
-import {PeopleView} from './people.js';
-import {isPicture, picture} from './preview.js';
+import {el, icon, iconButton, reconcile, shortTime, size} from './dom.js';
+import {isPicture, picture, resultRow} from './talk.js';
 
-const TITLES = {people: 'People', search: 'Search', files: 'Files', pins: 'Pinned'};
+// Each makes {element, begin(words)} for a room; `begin` is called when the element is shown.
+export const VIEWS = {
+  search: (app, room) => {
+    search ??= new SearchView(app);
+    return {element: search.turn(room), begin: (words) => search.begin(words)};
+  },
+  files: (app, room) => ({element: filesOf(app, room)}),
+  pins: (app, room) => ({element: pinsOf(app, room)}),
+};
 
-export class Panel {
-  #title = el('h2');
-  #body = el('.panel-body');
-  #kind = null;
-  #room = null;
-
-  constructor(app) {
-    this.app = app;
-    this.people = new PeopleView(app);
-    this.search = new SearchView(app);
-    this.element = el('aside.panel', {'aria-label': 'People, search and files', hidden: true},
-      el('header', {}, this.#title, iconButton('close', 'Close this panel', () => this.hide())), this.#body);
-    this.element.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape') this.hide();
-    });
-  }
-
-  get kind() {
-    return this.#kind;
-  }
-
-  show(kind) {
-    this.#kind = kind;
-    this.#title.textContent = TITLES[kind];
-    this.element.hidden = false;
-    this.#room = null;
-    this.draw();
-    if (kind === 'search') this.search.focus();
-    else this.element.querySelector('header button').focus({preventScroll: true});
-  }
-
-  hide() {
-    this.#kind = null;
-    this.element.hidden = true;
-    this.app.panelHidden();
-  }
-
-  draw() {
-    const room = this.app.state.current;
-    if (!this.#kind || !room) return;
-    this.element.hidden = room.isPrivate && this.#kind === 'people';
-    if (room !== this.#room) this.#turn(room);
-    if (this.#kind === 'people') this.people.draw();
-  }
-
-  #turn(room) {
-    this.#room = room;
-    const body = {
-      people: () => this.people.element,
-      search: () => this.search.turn(room),
-      files: () => filesOf(this.app, room),
-      pins: () => pinsOf(this.app, room),
-    }[this.#kind]();
-    this.#body.replaceChildren(body);
-    if (this.#kind === 'people') this.app.session.listPeople(room).catch(() => {});
-  }
-}
+let search = null;  // one for the page: it keeps what was typed
 
 class SearchView {
   #input;
   #everywhere = el('input', {type: 'checkbox', onchange: () => this.#start()});
   #results = el('ol.results', {'aria-label': 'Results'});
   #state = el('p.hint', {role: 'status'});
-  #more = el('button.plain', {type: 'button', hidden: true, onclick: () => this.#find()}, 'Older ones');
+  #more = el('button.plain', {hidden: true, onclick: () => this.#find()}, 'Older ones');
   #entries = [];
 
   constructor(app) {
@@ -87,11 +37,11 @@ class SearchView {
   #filters() {
     const add = (text) => () => {
       this.#input.value = `${this.#input.value.trim()} ${text}`.trim();
-      this.focus();
+      this.#input.focus();
     };
     return el('.chips', {role: 'group', 'aria-label': 'Filters'},
       ['from:', 'has:file', 'after:7d', 'before:'].map((text) =>
-        el('button.chip', {type: 'button', onclick: add(text)}, text)));
+        el('button.chip', {onclick: add(text)}, text)));
   }
 
   turn(room) {
@@ -100,12 +50,10 @@ class SearchView {
     return this.element;
   }
 
-  focus() {
+  // Let the user type; words of the command are searched for at once.
+  begin(words) {
     this.#input.focus();
-  }
-
-  // Search for these words, as the command does.
-  run(words) {
+    if (!words) return;
     this.#input.value = words;
     this.#start();
   }
@@ -147,15 +95,6 @@ function found(many, more) {
   return `${many}${more ? ' newest' : ''} found`;
 }
 
-// An entry in a list: a press shows it in its talk.
-export function resultRow(app, room, entry) {
-  const place = entry.room && entry.room !== room.name ? ` in ${entry.room}` : '';
-  return el('li', {}, el('button.result', {type: 'button', onclick: () => app.gotoPlace(entry.room ?? room.name,
-    entry.seq)}, el('span.result-head', {}, el('strong', {dir: 'auto'}, entry.from),
-    el('small', {}, `${place} ${shortTime(Date.parse(entry.time))}`)),
-  el('span.result-text', {dir: 'auto'}, entry.text ?? entry.name)));
-}
-
 function pinsOf(app, room) {
   const list = el('ol.results', {'aria-label': 'Pinned'});
   const hint = el('p.hint', {role: 'status'}, 'Reading…');
@@ -172,7 +111,7 @@ function filesOf(app, room) {
   const list = el('ul.files', {'aria-label': 'Files'});
   const gallery = el('.gallery', {role: 'group', 'aria-label': 'Pictures'});
   const hint = el('p.hint', {role: 'status'}, 'Reading…');
-  const more = el('button.plain', {type: 'button', hidden: true, onclick: () => read()}, 'More');
+  const more = el('button.plain', {hidden: true, onclick: () => read()}, 'More');
   let last;
   const read = async () => {
     try {
@@ -195,7 +134,7 @@ function filesOf(app, room) {
 function fileRow(app, room, file) {
   const when = file.time ? shortTime(Date.parse(file.time)) : '';
   return el('li', {}, icon(isPicture(file.name) ? 'image' : 'file'), el('.file-words', {},
-    el('button.link', {type: 'button', dir: 'auto', onclick: () => app.download(room, {...file, kind: 'file'})}, file.name),
+    el('button.link', {dir: 'auto', onclick: () => app.download(room, {...file, kind: 'file'})}, file.name),
     el('small', {dir: 'auto'}, [size(file.size), file.from, when].filter(Boolean).join(' · '))),
   iconButton('more', `More about ${file.name}`, ({currentTarget}) => app.fileMenu(currentTarget, room, file)));
 }

@@ -1,26 +1,14 @@
-// What the user can do with rooms and with other users.
+// What the user can do with rooms and with other users, in menus and dialogs.
 
-import {el} from './dom.js';
+import {el, icon, reconcile} from './dom.js';
 import {ask, choice, dialog, field, menu} from './overlay.js';
-import {sentence} from './commands.js';
-import {table} from './notes.js';
-import {roomList} from './sidebar.js';
+import {table} from './talk.js';
 
 const TIMES = [['', 'for good'], ['10m', '10 minutes'], ['1h', 'an hour'], ['1d', 'a day'], ['7d', 'a week']];
 const ACCESS = [['public', 'public: everybody finds it and may come in'],
   ['hidden', 'hidden: who knows its name may come in'], ['invited', 'invited: only invited users may come in']];
 
-export const roomActions = {
-  // Ask the server, and tell the user of a refusal. Returns the answer, or null.
-  async attempt(name, fields) {
-    try {
-      return await this.session.request(name, fields);
-    } catch (error) {
-      this.tell(sentence(error));
-      return null;
-    }
-  },
-
+export default {
   browse() {
     const box = el('div');
     const close = dialog('Rooms', box);
@@ -42,23 +30,6 @@ export const roomActions = {
     this.open(room);
   },
 
-  // Go into a room; one with a password asks for it.
-  async goInto(name, locked) {
-    const known = this.state.room(name);
-    if (known?.joined) this.open(known);
-    else if (locked) this.askPassword(name);
-    else await this.join(name);
-  },
-
-  async join(name, password) {
-    try {
-      this.open(await this.session.join(name, password));
-    } catch (error) {
-      if (error.code === 'password-needed') this.askPassword(name);
-      else this.tell(sentence(error));
-    }
-  },
-
   askPassword(name) {
     ask(`The password of ${name}`, [field('Password', 'password', {type: 'password', required: true,
       autocomplete: 'off'})], 'Go in', async ({password}) => {
@@ -73,35 +44,10 @@ export const roomActions = {
     });
   },
 
-  openTalk(name) {
-    this.open(this.state.ensure(`@${name}`));
-  },
-
   setTopic() {
     const room = this.state.current;
     ask('Topic', [field('What this room is about', 'text', {value: room.topic, dir: 'auto', maxlength: 500})], 'Save',
       ({text}) => this.session.request('topic', {room: room.name, text}));
-  },
-
-  async leaveRoom(room) {
-    try {
-      await this.session.leave(room);
-    } catch (error) {
-      this.tell(sentence(error));
-    }
-  },
-
-  gotoUnread() {
-    const room = this.state.current;
-    if (room.mark === null) {
-      this.tell('Nothing is unread here.');
-      return;
-    }
-    room.markSeen = true;
-    const [first] = room.entries;
-    const loaded = first && (first.seq <= room.mark || room.complete);
-    const next = loaded && room.entries.find(({seq}) => seq > room.mark);
-    this.goto(room, next ? next.seq : room.mark + 1);
   },
 
   roomMenu(anchor) {
@@ -193,3 +139,38 @@ export const roomActions = {
     this.tell(`${answer.user} is ${state}${text ? `: ${text}` : ''}${when}.`);
   },
 };
+
+// The rooms of the server, to go into one or to make one.
+function roomList(app, close) {
+  const list = el('ul.browse', {'aria-label': 'Rooms of the server'});
+  const filter = el('input', {type: 'search', placeholder: 'Find a room, or name a new one',
+    'aria-label': 'Find a room', dir: 'auto', oninput: () => draw(), onkeydown: ({key}) => {
+      if (key === 'Enter' && filter.value.trim()) list.querySelector('button')?.click();
+    }});
+  const make = el('button.primary', {onclick: () => {
+    close();
+    app.createRoom(filter.value.trim());
+  }}, icon('plus'), el('span', {}, 'New room'));
+  const draw = () => {
+    const wanted = filter.value.trim().toLowerCase();
+    const rooms = app.state.listed.filter(({room, topic}) =>
+      `${room} ${topic}`.toLowerCase().includes(wanted));
+    reconcile(list, rooms.map((row) => ({key: row.room, stamp: '', make: () => browseRow(app, row, close)})));
+  };
+  draw();
+  app.session.listRooms().then(draw, () => {});
+  return el('.browse-box', {}, el('.browse-bar', {}, filter, make), list);
+}
+
+function browseRow(app, row, close) {
+  const go = () => {
+    close();
+    app.goInto(row.room, row.locked);
+  };
+  return el('li', {}, el('button', {onclick: go},
+    el('span.hash', {'aria-hidden': 'true'}, '#'),
+    el('span.browse-words', {}, el('strong', {dir: 'auto'}, row.room),
+      row.topic && el('small', {dir: 'auto'}, row.topic)),
+    row.locked && icon('lock'), el('span.browse-count', {}, icon('people'), `${row.users}`,
+      el('span.unseen', {}, ' users here'))));
+}

@@ -1,12 +1,11 @@
 // One user's session over any number of connections: comes in, joins the rooms again, sends what
 // waits, and keeps the state up to date.
 
-import {Connection, isLost} from './connection.js';
-import {forGood, forTab, preferences, random} from './keep.js';
-import {Outbox} from './outbox.js';
+import {Connection, Outbox, forGood, forTab, isLost, preferences, random} from './connection.js';
 import {entryOf, keyOf} from './state.js';
 
 const PAGE = 100;           // entries that one step of scrolling reads
+const FEWEST = 60;          // entries that a room begins with
 const GAP = 500;            // missed entries that are still read one by one
 const PRIVATE_ENTRIES = 300;  // of the inbox, to find out with whom one talked
 const TYPING_PAUSE = 3000;  // the protocol's shortest time between two notices
@@ -23,8 +22,7 @@ export class Session {
     this.online = false;
     this.lastTyping = 0;
     this.reading = new Map();
-    const url = new URL('ws', location.href.split('#')[0].replace(/^http/, 'ws'));
-    this.connection = new Connection(url, {
+    this.connection = new Connection({
       opened: () => this.#enter(),
       closed: (seconds) => this.#closed(seconds),
       event: (event) => this.#event(event),
@@ -36,18 +34,12 @@ export class Session {
   }
 
   // Come in as `{name, password?, resume?, signup?, code?}`. `rooms` are joined besides those kept.
-  start(who, rooms = []) {
+  // `toEnd`: the newest entries are shown first, and not some other place.
+  start(who, rooms, toEnd) {
     this.who = who;
+    this.toEnd = toEnd;
     this.wanted = rooms;
     this.connection.start();
-  }
-
-  // What an earlier page of this browser left: who one was, or null.
-  static remembered() {
-    const login = forGood.get('login');
-    const tab = forTab.get('session');
-    if (tab && login && keyOf(tab.name) === keyOf(login.name)) return {...tab, ...login};
-    return tab ?? login;
   }
 
   leaveForGood() {
@@ -64,10 +56,11 @@ export class Session {
     if (!this.who) return;
     try {
       // Asked in one breath: on a slow network each answer that is waited for costs a while.
-      const [hello, rooms] = [this.#introduce(), this.request('rooms')];
-      rooms.catch(() => {});
+      const [hello, rooms, joins] = [this.#introduce(), this.request('rooms'), this.#joinKnown()];
+      for (const asked of [rooms, joins]) asked.catch(() => {});
       this.#entered(await hello);
-      await this.#joinAll((await rooms).rooms);
+      this.state.listed = (await rooms).rooms;
+      await this.#joinRest(await joins);
       this.told.joined();
       await this.#afterJoining();
     } catch (error) {
@@ -115,15 +108,40 @@ export class Session {
     for (const room of this.state.rooms.values()) if (room.isPrivate) room.forget();
   }
 
-  async #joinAll(rooms) {
-    this.state.listed = rooms;
-    const kept = rooms.filter(({member}) => member).map(({room}) => room);
+  // The rooms that this page knows of. Returns their keys.
+  #joinKnown() {
     const known = [...this.state.rooms.values()].filter((room) => !room.isPrivate && room.joined)
       .map(({name}) => name);
-    const names = [...known, ...kept, ...(forTab.get('rooms') ?? []), ...this.wanted];
+    const names = [...known, ...(forTab.get('rooms') ?? []), ...this.wanted];
+    // A guest has no rooms but these.
+    if (!names.length && !this.who.password && !this.who.resume) names.push('lobby');
+    return this.#joinAll(names);
+  }
+
+  // The rooms that the server has kept for the user.
+  #joinRest(done) {
+    const names = this.state.listed.filter(({member}) => member).map(({room}) => room)
+      .filter((name) => !done.includes(keyOf(name)));
+    return this.#joinAll(names.length || done.length ? names : ['lobby']);
+  }
+
+  async #joinAll(names) {
     const unique = new Map(names.map((name) => [keyOf(name), name]));
-    if (!unique.size) unique.set('lobby', 'lobby');
-    await Promise.all([...[...unique.values()].map((name) => this.#rejoin(name)), this.refreshUnread()]);
+    if (!unique.size) return [];
+    const asked = [...unique.values()].map((name) => this.#rejoin(name));
+    asked.push(this.refreshUnread());
+    asked.push(this.#readAhead(this.wanted[0] ?? forTab.get('current') ?? firstOf(unique)));
+    await Promise.all(asked);
+    return [...unique.keys()];
+  }
+
+  // Read the newest entries of the room that will be shown, asked for before it is known. What is
+  // unread was asked before, so it is known when they come.
+  async #readAhead(name) {
+    if (!this.toEnd || name.startsWith('@') || this.state.room(name)?.loaded) return;
+    const answer = await this.request('history', {room: name, limit: FEWEST}).catch(() => null);
+    const room = this.state.room(name);
+    if (answer && room && !room.loaded && firstLimit(room) === FEWEST) fill(room, answer, FEWEST);
   }
 
   async #rejoin(name) {
@@ -302,19 +320,16 @@ export class Session {
   // Read the newest entries of a room that was not looked at yet.
   async load(room) {
     if (room.loaded) return;
-    const limit = Math.min(Math.max(room.unread + 30, 60), 400);
-    await this.#once(room, 'old', async () => {
-      const answer = await this.#history(room, {limit});
-      answer.entries.forEach((event) => room.add(entryOf(event)));
-      room.complete = room.complete || (answer.entries.length < limit && !answer.more);
-      room.loaded = true;
-    });
+    const limit = firstLimit(room);
+    await this.#once(room, 'old', async () => fill(room, await this.#history(room, {limit}), limit));
   }
 
   async loadOlder(room) {
     if (room.complete || !room.loaded || !room.entries.length) return;
     await this.#once(room, 'old', async () => {
-      const answer = await this.#history(room, {before: room.entries[0].seq, limit: PAGE});
+      const {seq} = room.entries[0];
+      const answer = await this.#history(room, {before: seq, limit: PAGE});
+      if (room.entries[0]?.seq !== seq) return;  // another part of the room is shown by now
       room.entries.unshift(...answer.entries.map(entryOf));
       room.complete = answer.entries.length < PAGE && !answer.more;
       room.trim('new');
@@ -324,7 +339,9 @@ export class Session {
   async loadNewer(room) {
     if (room.live || !room.entries.length) return;
     await this.#once(room, 'new', async () => {
-      const answer = await this.#history(room, {after: room.entries.at(-1).seq, limit: PAGE});
+      const {seq} = room.entries.at(-1);
+      const answer = await this.#history(room, {after: seq, limit: PAGE});
+      if (room.entries.at(-1)?.seq !== seq) return;
       room.entries.push(...answer.entries.map(entryOf));
       room.live = answer.entries.length < PAGE && !answer.more;
       room.trim('old');
@@ -458,4 +475,20 @@ export class Session {
     this.lastTyping = now;
     this.request('typing', {room: room.name}).catch(() => {});
   }
+}
+
+function firstLimit({unread}) {
+  return Math.min(Math.max(unread + 30, FEWEST), 400);
+}
+
+// Put in the newest entries of a room, which are `limit` unless it has fewer.
+function fill(room, {entries, more}, limit) {
+  entries.forEach((event) => room.add(entryOf(event)));
+  room.complete = room.complete || (entries.length < limit && !more);
+  room.loaded = true;
+}
+
+// The room that the list shows first.
+function firstOf(names) {
+  return names.get('lobby') ?? [...names.values()].sort((a, b) => a.localeCompare(b))[0];
 }

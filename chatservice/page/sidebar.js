@@ -1,8 +1,6 @@
-// The rooms and private talks at the left, with what is unread.
+// The lists beside the talk: rooms and private talks at the left, a panel at the right.
 
-import {avatar} from './avatar.js';
-import {el, icon, iconButton, reconcile} from './dom.js';
-import {count} from './format.js';
+import {avatar, count, duration, el, iconButton, reconcile, shortTime} from './dom.js';
 
 export class Sidebar {
   #rooms = el('ul.places', {'aria-label': 'Rooms'});
@@ -13,7 +11,7 @@ export class Sidebar {
   // `app` has open, browse, newTalk, account, settings and closeDrawers.
   constructor(app) {
     this.app = app;
-    this.#me = el('button.me', {type: 'button', onclick: () => app.account()});
+    this.#me = el('button.me', {onclick: () => app.account()});
     this.#talksHead = this.#head('Private', 'Talk with somebody alone', () => app.newTalk());
     this.element = el('nav.side', {'aria-label': 'Rooms and private talk'},
       el('.brand', {}, el('img', {src: 'static/icon.svg', alt: '', width: 28, height: 28}),
@@ -52,7 +50,7 @@ export class Sidebar {
   #button(room, current) {
     const name = room.isPrivate ? room.name.slice(1) : room.name;
     const classes = ['place', room.unread && 'unread', !room.joined && 'out'].filter(Boolean);
-    return el(`button.${classes.join('.')}`, {type: 'button', onclick: () => this.app.open(room),
+    return el(`button.${classes.join('.')}`, {onclick: () => this.app.open(room),
       'aria-current': current ? 'page' : undefined},
     room.isPrivate ? avatar(name) : el('span.hash', {'aria-hidden': 'true'}, '#'),
     el('span.place-name', {dir: 'auto'}, name), badge(room));
@@ -67,37 +65,105 @@ function badge({unread, mentions, exact}) {
     el('span.unseen', {}, `${unread} unread${words}`)];
 }
 
-// The rooms of the server, to go into one or to make one.
-export function roomList(app, close) {
-  const list = el('ul.browse', {'aria-label': 'Rooms of the server'});
-  const filter = el('input', {type: 'search', placeholder: 'Find a room, or name a new one',
-    'aria-label': 'Find a room', dir: 'auto', oninput: () => draw(), onkeydown: ({key}) => {
-      if (key === 'Enter' && filter.value.trim()) list.querySelector('button')?.click();
-    }});
-  const make = el('button.primary', {type: 'button', onclick: () => {
-    close();
-    app.createRoom(filter.value.trim());
-  }}, icon('plus'), el('span', {}, 'New room'));
-  const draw = () => {
-    const wanted = filter.value.trim().toLowerCase();
-    const rooms = app.state.listed.filter(({room, topic}) =>
-      `${room} ${topic}`.toLowerCase().includes(wanted));
-    reconcile(list, rooms.map((row) => ({key: row.room, stamp: '', make: () => browseRow(app, row, close)})));
-  };
-  draw();
-  app.session.listRooms().then(draw, () => {});
-  return el('.browse-box', {}, el('.browse-bar', {}, filter, make), list);
+class PeopleView {
+  #here = el('ul.people', {'aria-label': 'Here'});
+  #gone = el('ul.people.gone', {'aria-label': 'Members who are not here'});
+  #hereHead = el('h3');
+  #goneHead = el('h3', {}, 'Not here');
+
+  constructor(app) {
+    this.app = app;
+    this.element = el('.people-box', {}, this.#hereHead, this.#here, this.#goneHead, this.#gone);
+  }
+
+  draw() {
+    const room = this.app.state.current;
+    if (!room) return;
+    const people = [...room.people.values()].sort((a, b) => a.name.localeCompare(b.name));
+    this.#hereHead.textContent = `Here · ${people.length + room.morePeople}`;
+    reconcile(this.#here, people.map((one) => this.#item(room, one)));
+    const gone = room.members.filter(({name}) => !room.people.has(name.toLowerCase()));
+    this.#goneHead.hidden = !gone.length;
+    reconcile(this.#gone, gone.map((one) => this.#item(room, one)));
+  }
+
+  #item(room, person) {
+    const note = noteOf(person);
+    return {key: person.name, stamp: note, make: () => el('li', {}, el('button', {'aria-haspopup': 'menu', onclick: ({currentTarget}) => this.app.userMenu(currentTarget, room, person.name)},
+    avatar(person.name), el('span.person', {}, el('span', {dir: 'auto'}, person.name,
+      this.app.state.isMe(person.name) && el('small', {}, ' you')),
+    note && el('small', {dir: 'auto'}, note))))};
+  }
 }
 
-function browseRow(app, row, close) {
-  const go = () => {
-    close();
-    app.goInto(row.room, row.locked);
-  };
-  return el('li', {}, el('button', {type: 'button', onclick: go},
-    el('span.hash', {'aria-hidden': 'true'}, '#'),
-    el('span.browse-words', {}, el('strong', {dir: 'auto'}, row.room),
-      row.topic && el('small', {dir: 'auto'}, row.topic)),
-    row.locked && icon('lock'), el('span.browse-count', {}, icon('people'), `${row.users}`,
-      el('span.unseen', {}, ' users here'))));
+function noteOf({away, idle, here, time}) {
+  if (here === false) return time ? `last here ${shortTime(Date.parse(time))}` : '';
+  if (away) return `away: ${away}`;
+  return idle ? `idle for ${duration(idle)}` : '';
+}
+
+const TITLES = {people: 'People', search: 'Search', files: 'Files', pins: 'Pinned'};
+
+export class Panel {
+  #title = el('h2');
+  #body = el('.panel-body');
+  #kind = null;
+  #room = null;
+  #words = null;  // to be searched for once the panel is there
+
+  constructor(app) {
+    this.app = app;
+    this.people = new PeopleView(app);
+    this.element = el('aside.panel', {'aria-label': 'People, search and files', hidden: true},
+      el('header', {}, this.#title, iconButton('close', 'Close this panel', () => this.hide())), this.#body);
+    this.element.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') this.hide();
+    });
+  }
+
+  get kind() {
+    return this.#kind;
+  }
+
+  // Show people, search, files or pins; `words` are searched for.
+  show(kind, words = '') {
+    this.#kind = kind;
+    this.#words = words;
+    this.#title.textContent = TITLES[kind];
+    this.element.hidden = false;
+    this.#room = null;
+    this.draw();
+    if (kind !== 'search') this.element.querySelector('header button').focus({preventScroll: true});
+  }
+
+  hide() {
+    this.#kind = null;
+    this.element.hidden = true;
+    this.app.panelHidden();
+  }
+
+  draw() {
+    const room = this.app.state.current;
+    if (!this.#kind || !room) return;
+    this.element.hidden = room.isPrivate && this.#kind === 'people';
+    if (room !== this.#room) this.#turn(room);
+    if (this.#kind === 'people') this.people.draw();
+  }
+
+  #turn(room) {
+    this.#room = room;
+    if (this.#kind === 'people') {
+      this.#body.replaceChildren(this.people.element);
+      this.app.session.listPeople(room).catch(() => {});
+    } else this.#view(room, this.#kind);
+  }
+
+  async #view(room, kind) {
+    const {VIEWS} = await this.app.parts.panel();
+    if (room !== this.#room || kind !== this.#kind) return;
+    const {element, begin} = VIEWS[kind](this.app, room);
+    this.#body.replaceChildren(element);
+    if (this.#words !== null) begin?.(this.#words);
+    this.#words = null;
+  }
 }

@@ -1,16 +1,16 @@
-// Files on their way up. An upload survives a broken connection: `put` with the same key tells how
-// much the server has, and with the SHA-256 also after a reload, when the file is chosen again.
+// Files on their way up, and their rows above the line where one types. An upload survives a broken
+// connection: `put` with the same key tells how much the server has, and with the SHA-256 also after a
+// reload, when the file is chosen again.
 
-import {isLost} from './connection.js';
-import {random} from './keep.js';
-import {digest} from './sha256.js';
+import {isLost, random} from './connection.js';
+import {duration, el, icon, iconButton, reconcile, size} from './dom.js';
 
 const AT_ONCE = 2;
 const ASK_AGAIN = 5000;
 
 class Stopped extends Error {}
 
-export class Upload {
+class Upload {
   constructor(room, file) {
     Object.assign(this, {room, file, name: file.name, size: file.size, key: random(), sha256: null,
       done: 0, state: 'waits', problem: '', xhr: null, began: 0, from: 0});
@@ -85,6 +85,7 @@ export class Uploads {
   async #run(item) {
     item.state = 'reads';
     try {
+      const {digest} = await import('./sha256.js');
       item.sha256 ??= await digest(item.file, (bytes) => this.#read(item, bytes));
       await this.#send(item);
       this.#finished(item);
@@ -146,4 +147,56 @@ function reason(xhr) {
   } catch {
     return `The server refused it (${xhr.status}).`;
   }
+}
+
+const WORDS = {waits: 'waits', reads: 'checking the file', paused: 'paused'};
+
+export class Tray {
+  element = el('ul.tray', {'aria-label': 'Uploads'});
+
+  constructor(uploads, choose) {
+    this.uploads = uploads;
+    this.choose = choose;
+  }
+
+  draw() {
+    const {items, unfinished} = this.uploads;
+    reconcile(this.element, [
+      ...items.map((item) => ({key: item.key, stamp: item.state, make: () => this.#row(item)})),
+      ...unfinished.map((one) => ({key: `${one.name}/${one.sha256}`, stamp: '', make: () => this.#old(one)}))]);
+    items.forEach((item) => this.#progress(item));
+  }
+
+  #row(item) {
+    const paused = ['paused', 'failed', 'broken'].includes(item.state);
+    const toggle = paused ? iconButton('play', `Go on with ${item.name}`, () => this.uploads.resume(item))
+      : iconButton('pause', `Pause ${item.name}`, () => this.uploads.pause(item));
+    return el('li', {'data-state': item.state}, icon('file'), el('.tray-words', {},
+      el('span', {dir: 'auto'}, item.name), el('small'),
+      el('progress', {max: Math.max(1, item.size), value: item.done, 'aria-label': item.name})), toggle,
+    iconButton('close', `Cancel ${item.name}`, () => this.uploads.cancel(item)));
+  }
+
+  #progress(item) {
+    const row = this.element.rows.get(item.key).node;
+    row.querySelector('progress').value = item.done;
+    row.querySelector('small').textContent = wordsOf(item);
+  }
+
+  // An upload of an earlier visit: the browser has forgotten which file it was.
+  #old(one) {
+    const act = () => this.choose();
+    return el('li', {'data-state': 'paused'}, icon('file'), el('.tray-words', {},
+      el('span', {dir: 'auto'}, one.name), el('small', {}, `${size(one.done)} of ${size(one.size)} arrived; `,
+        el('button.link', {onclick: act}, 'choose the file again'), ' to go on')),
+    iconButton('close', `Forget ${one.name}`, () => this.uploads.drop(one)));
+  }
+}
+
+function wordsOf(item) {
+  const how = `${size(item.done)} of ${size(item.size)}`;
+  if (item.problem) return item.problem;
+  if (item.state !== 'goes') return `${WORDS[item.state]} · ${how}`;
+  const {rate} = item;
+  return rate ? `${how} · ${size(rate)}/s · ${duration((item.size - item.done) / rate)} left` : how;
 }

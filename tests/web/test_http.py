@@ -50,6 +50,20 @@ def test_the_page_is_light(server):
     assert packed.headers["etag"] == plain.headers["etag"]
 
 
+def test_the_page_names_the_modules_of_its_first_screen(server):
+    """No browser on a slow network asks for one module after another: what a named module imports
+    is named, too."""
+    client = HttpClient(server.port)
+    paths = re.findall(r'"(static/[^"]+[.]js)"', client.request("GET", "/").body.decode())
+    imported = set()
+    for path in paths:
+        source = client.request("GET", f"/{path}").body.decode()
+        imported |= {*re.findall(r"^import .* from '[.]/(\w+[.]js)'", source, re.MULTILINE)}
+    assert imported
+    assert imported <= {path.rpartition("/")[2] for path in paths}
+    assert len(set(paths)) <= 15
+
+
 def test_text_and_json_work_beside_it(server):
     """The same port still takes people, programs and tickets, whose first words look alike."""
     person = RawClient(server.port)

@@ -1,14 +1,10 @@
 """The page, in a real browser against a real server."""
 
 import json
-import re
 
 from playwright.sync_api import expect
 
-from tests.servers import ROOT
-
 MANY = 1200
-PAGE = ROOT / "chatservice" / "page"
 
 
 def test_people_talk(server, visit):
@@ -222,12 +218,6 @@ def test_search_leads_to_what_was_found(server, visit):
     anna.page.get_by_label("Words to search for").press("Enter")
     anna.page.locator(".result", has_text="needle").click()
     expect(anna.sees("needle")).to_be_focused()
-
-
-def test_all_modules_are_loaded_at_once():
-    """The page names each module, so that a slow network is not asked for one after another."""
-    named = set(re.findall(r'"static/(\w+\.js)"', (PAGE / "index.html").read_text()))
-    assert named == {it.name for it in PAGE.glob("*.js")}
 
 
 def test_a_phone_has_drawers(server, visit):

@@ -106,4 +106,4 @@ def test_the_digest_is_sha256(modules, data, cut):
 def test_typed_commands(modules, line, made):
     """A time may be left out, and a position has a number sign or none."""
     code = "(({name, rest}) => m.requestOf(name, rest, 'lab').fields)(m.parse(a[0]))"
-    assert call(modules, "commands", code, line) == made
+    assert call(modules, "composer", code, line) == made

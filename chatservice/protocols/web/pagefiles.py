@@ -1,6 +1,7 @@
 """The files of the page, in memory: there are few, and all of them are small."""
 
 import gzip
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.resources import files
@@ -52,6 +53,8 @@ class PageFiles:
         found = sorted(folder.iterdir(), key=_name) if folder.is_dir() else []
         parts = {it.name: it.read_bytes() for it in found if _type(it.name)}
         version = sha256(b"".join(parts.values())).hexdigest()[:16]
+        if "index.html" in parts:
+            parts["index.html"] = preloading(parts["index.html"], parts)
         for name, data in parts.items():
             self._add(name, data, version)
 
@@ -66,6 +69,24 @@ class PageFiles:
     def find(self, path: str) -> PageFile | None:
         """Return the file of a path, or None."""
         return self._by_path.get(path)
+
+
+_SCRIPT = re.compile(rb'src="static/([\w.]+\.js)"')
+_IMPORT = re.compile(rb"^import .*from '\./([\w.]+\.js)';$", re.MULTILINE)
+
+
+def preloading(page: bytes, parts: Mapping[str, bytes]) -> bytes:
+    """Return the page with a `modulepreload` for each module that its scripts import, themselves
+    or through others. So a browser asks for all of them at once. What a script imports later, with
+    `import()`, is left out."""
+    named = _SCRIPT.findall(page)
+    found: list[bytes] = []
+    while named:
+        if (name := named.pop(0)) not in found:
+            found.append(name)
+            named += _IMPORT.findall(parts[name.decode()])
+    links = (b'  <link rel="modulepreload" href="static/%b">\n' % it for it in found)
+    return page.replace(b"</head>", b"".join(links) + b"</head>")
 
 
 def _name(it: Any) -> str:
