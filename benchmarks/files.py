@@ -14,6 +14,9 @@ from benchmarks.peers import PATIENCE, Running
 
 PIECE = 1 << 20
 
+CHUNK = 1 << 16
+"""Bytes of a chunk: as many as curl sends."""
+
 WHOLE_FILE = 300.0
 """Seconds after which a transfer counts as failed."""
 
@@ -140,7 +143,10 @@ class ChatClient(PlainClient):
 
 
 class HttpClient:
-    """A client of HTTP."""
+    """A client of HTTP, for nginx."""
+
+    folder = "/"
+    """The path of the folder of the files."""
 
     def __init__(self, server: Running) -> None:
         self._port, self._files = server.port, server.folder / "files"
@@ -153,15 +159,45 @@ class HttpClient:
     def send(self, path: Path, size: int) -> None:
         """Send the file. Return when the server answers 201."""
         self._sent += 1
-        asking = f"PUT /file{self._sent} HTTP/1.0\r\nContent-Length: {size}\r\n\r"
-        answer = send(self._port, asking, path)
+        asking = f"PUT {self._path()} HTTP/1.0\r\nContent-Length: {size}\r\n\r"
+        self._created(send(self._port, asking, path))
+
+    def _path(self) -> str:
+        return f"{self.folder}file{self._sent}"
+
+    def _created(self, answer: bytes) -> None:
         if answer.split()[1:2] != [b"201"]:
             raise RuntimeError(f"the server said {answer!r}")
 
     def fetch(self, size: int) -> None:
         """Fetch the last file."""
-        asking = f"GET /file{self._sent} HTTP/1.0\r\n\r"
+        asking = f"GET {self._path()} HTTP/1.0\r\n\r"
         _all_came(fetch(self._port, asking, header_end=b"\r\n\r\n"), size)
+
+
+class WebClient(HttpClient):
+    """A client of this project's server over HTTP."""
+
+    folder = "/r000/"
+
+    def provide(self, path: Path, size: int) -> None:
+        """Give the server the file: send it."""
+        self.send(path, size)
+
+    def send_in_chunks(self, path: Path, size: int) -> None:
+        """Send the file without its length, as `curl -T -` does. Return when it is stored."""
+        self._sent += 1
+        head = f"PUT {self._path()} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        with connect(self._port) as connection, path.open("rb") as file:
+            connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+            for at in range(0, size, CHUNK):
+                chunk = min(CHUNK, size - at)
+                connection.sendall(b"%x\r\n" % chunk, socket.MSG_MORE)
+                os.sendfile(connection.fileno(), file.fileno(), at, chunk)
+                connection.sendall(b"\r\n", socket.MSG_MORE)
+            connection.sendall(b"0\r\n\r\n")
+            with connection.makefile("rb") as answers:
+                self._created(answers.readline())
 
 
 class ScpClient:
@@ -201,6 +237,8 @@ def client(server: Running) -> Iterator[FileClient]:
         yield PlainClient(server)
     elif server.protocol == "http":
         yield HttpClient(server)
+    elif server.protocol == "web":
+        yield WebClient(server)
     elif server.protocol == "scp":
         yield ScpClient(server)
     else:

@@ -3,7 +3,7 @@
  * It must not be the bottleneck. So it counts bytes and reads none while it measures throughput:
  * recv() with MSG_TRUNC lets the kernel discard them without a copy (tcp(7)). That works because all
  * delivered lines have one length: names have one width, and the text is fixed. One message at the
- * beginning shows that length.
+ * beginning shows that length. Only positions grow, and it is known when.
  *
  * It prints JSON, a line for each stage; the last one is the result. Times are in seconds, or in
  * microseconds if the name ends in _us; memory is in bytes. Errors go to stderr, with status 1.
@@ -44,30 +44,40 @@ static const double DRAIN = 20;
 struct protocol {
     const char *name, *hello, *welcome, *join, *joined, *say;
     bool echo;
-    double quiet; /* seconds without a byte after which everything is answered */
+    double quiet;        /* seconds without a byte after which everything is answered */
+    const char *upgrade; /* said first; all else is sent in frames then */
+    bool numbered;       /* a delivered line has its position in the room, in decimal */
 };
+
+#define JSON_HELLO "{\"do\":\"hello\",\"name\":\"$n\"}\n"
+#define JSON_JOIN "{\"do\":\"join\",\"room\":\"$r\"}\n"
+#define JSON_SAY "{\"do\":\"say\",\"room\":\"$r\",\"text\":\"$t\"}\n"
+#define JSON_OK "\"event\":\"ok\""
 
 static const struct protocol PROTOCOLS[] = {
     /* A named user is in the lobby at once and hears of everybody who comes there. So each user joins
      * the room in the same write. */
-    {"text", "$n\n/join $r\n", "* You are in ", "", "", "$t\n", false, QUIET},
-    {"json", "{\"do\":\"hello\",\"name\":\"$n\"}\n", "\"event\":\"ok\"",
-     "{\"do\":\"join\",\"room\":\"$r\"}\n", "\"event\":\"ok\"",
-     "{\"do\":\"say\",\"room\":\"$r\",\"text\":\"$t\"}\n", false, QUIET},
+    {"text", "$n\n/join $r\n", "* You are in ", "", "", "$t\n", false, QUIET, NULL, false},
+    {"json", JSON_HELLO, JSON_OK, JSON_JOIN, JSON_OK, JSON_SAY, false, QUIET, NULL, true},
+    {"websocket", JSON_HELLO, JSON_OK, JSON_JOIN, JSON_OK, JSON_SAY, false, QUIET,
+     "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+     true},
     {"irc", "NICK $n\r\nUSER $n 0 * :$n\r\n", " 001 ", "JOIN #$r\r\n", " 366 ",
-     "PRIVMSG #$r :$t\r\n", false, QUIET},
+     "PRIVMSG #$r :$t\r\n", false, QUIET, NULL, false},
     /* Redis, RESP3. Messages are pushed although there are no replies. */
     {"redis", "HELLO 3\r\n", "modules", "SUBSCRIBE $r\r\nCLIENT REPLY OFF\r\n", "subscribe",
-     "*3\r\n$$7\r\nPUBLISH\r\n$$4\r\n$r\r\n$$$l\r\n$t\r\n", true, QUIET},
+     "*3\r\n$$7\r\nPUBLISH\r\n$$4\r\n$r\r\n$$$l\r\n$t\r\n", true, QUIET, NULL, false},
     /* NATS. Its server pings each client once, after two seconds: `quiet` waits for that. */
     {"nats", "CONNECT {\"verbose\":false,\"echo\":false}\r\nPING\r\n", "PONG",
-     "SUB $r 1\r\nPING\r\n", "PONG", "PUB $r $l\r\n$t\r\n", false, 3},
+     "SUB $r 1\r\nPING\r\n", "PONG", "PUB $r $l\r\n$t\r\n", false, 3, NULL, false},
 };
 
 /* -- options ----------------------------------------------------------------------------------- */
 
 static struct {
     const struct protocol *protocol;
+    const struct protocol *speakers; /* that of the senders, if it is another one */
     int port;
     int pid;     /* of the server, for its CPU time and memory */
     int opening; /* connections that may wait for a welcome: fewer than the server's backlog */
@@ -147,8 +157,10 @@ static uint64_t server_memory(void)
 /* -- connections ------------------------------------------------------------------------------- */
 
 struct link {
+    const struct protocol *speaks;
     int fd;
     int room;
+    const char *awaited; /* the answer to what it said last */
     int matched;     /* characters of the awaited answer at the end of the last chunk */
     bool answered;   /* the awaited answer came */
     bool closed;     /* by the server */
@@ -175,9 +187,9 @@ static uint64_t *progress; /* by reader: messages got, and its own, if it does n
 static struct room *rooms;
 static uint32_t ring; /* size of `order`, less one: a power of two, less one */
 static int poller;
-static uint64_t total;      /* bytes received by all */
 static double last_byte;    /* when something was last received */
-static size_t delivered;    /* the length of a line as it is delivered */
+static size_t delivered;    /* the length of a line as it is delivered to a reader */
+static size_t echoed;       /* ... to a sender */
 static char *lines;         /* what one sender sends, often enough to fill a window */
 static size_t line, window; /* the length of one of them, and of all */
 static bool owing;          /* whether a connection was full when it should have sent */
@@ -218,14 +230,33 @@ static void fill(char *into, const char *format, int number, int room, const cha
     *into = 0;
 }
 
-static void speak(struct link *it, const char *format)
+/* Make a text a masked frame (RFC 6455, 5.2); a mask of zeros changes nothing. Return its size. */
+static size_t frame(char *into, const char *text)
 {
-    char text[LINE];
+    size_t size = strlen(text);
+    if (size > 125) fail("a frame is too long");
+    const char head[] = {(char)0x81, (char)(0x80 | size), 0, 0, 0, 0};
+    memcpy(into, head, sizeof head);
+    memcpy(into + sizeof head, text, size);
+    return sizeof head + size;
+}
+
+/* Say something that is to be answered by `awaited`. */
+static void speak(struct link *it, const char *format, const char *awaited)
+{
+    char text[LINE], framed[LINE];
     fill(text, format, (int)(it - links), it->room, "");
     it->answered = false;
+    it->awaited = awaited;
     it->matched = 0;
-    write_all(it, text, strlen(text));
+    if (it->speaks->upgrade)
+        write_all(it, framed, frame(framed, text));
+    else
+        write_all(it, text, strlen(text));
 }
+
+/* Return whether the connection of that number sends messages. */
+static bool sends(int number) { return number % want.readers < want.senders; }
 
 /* Connect the next one, for `room`. */
 static void connect_one(int room)
@@ -236,6 +267,7 @@ static void connect_one(int room)
     struct linger abort = {1, 0}; /* leave no port in TIME_WAIT behind */
     int on = 1;
     struct link *it = &links[opened++];
+    it->speaks = want.speakers && sends(opened - 1) ? want.speakers : want.protocol;
     it->room = room;
     it->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (it->fd < 0) fail("socket: %s (see ulimit -n)", strerror(errno));
@@ -244,6 +276,7 @@ static void connect_one(int room)
     if (connect(it->fd, (struct sockaddr *)&address, sizeof address) < 0)
         fail("connecting number %d: %s", opened, strerror(errno));
     watch(it);
+    if (it->speaks->upgrade) write_all(it, it->speaks->upgrade, strlen(it->speaks->upgrade));
 }
 
 /* Receive the available bytes, and return their number. Without `into` the kernel discards them. */
@@ -253,7 +286,6 @@ static size_t receive(struct link *it, char *into)
     ssize_t got = recv(it->fd, into, size, MSG_DONTWAIT | (into ? 0 : MSG_TRUNC));
     if (got > 0) {
         it->bytes += (uint64_t)got;
-        total += (uint64_t)got;
         return (size_t)got;
     }
     if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -265,8 +297,9 @@ static size_t receive(struct link *it, char *into)
 
 /* -- getting into the rooms -------------------------------------------------------------------- */
 
-static void look_for(struct link *it, const char *pattern, size_t got)
+static void look_for(struct link *it, size_t got)
 {
+    const char *pattern = it->awaited;
     int length = (int)strlen(pattern);
     for (size_t i = 0; i < got && !it->answered; i++) {
         it->matched = buffer[i] == pattern[it->matched] ? it->matched + 1 : buffer[i] == pattern[0];
@@ -274,8 +307,8 @@ static void look_for(struct link *it, const char *pattern, size_t got)
     }
 }
 
-/* Read for at most `milliseconds`. Return the number of connections that got `pattern`. */
-static int read_answers(const char *pattern, int milliseconds)
+/* Read for at most `milliseconds`. Return the number of connections that got what they await. */
+static int read_answers(int milliseconds)
 {
     struct epoll_event events[EVENTS];
     int answers = 0;
@@ -287,7 +320,7 @@ static int read_answers(const char *pattern, int milliseconds)
         if (it->closed)
             fail("the server closed connection %d; the last it said: %.*s", (int)(it - links), 200,
                  buffer);
-        if (pattern) look_for(it, pattern, got);
+        look_for(it, got);
         answers += it->answered && !before;
         last_byte = now();
     }
@@ -299,7 +332,7 @@ static void wait_until_quiet(void)
     double limit = now() + PATIENCE;
     last_byte = now();
     while (now() - last_byte < want.protocol->quiet) {
-        read_answers(NULL, 100);
+        read_answers(100);
         if (now() > limit) fail("it does not become quiet");
     }
 }
@@ -313,9 +346,10 @@ static double introduce(int count, int each)
         int waiting = opened - first - welcomed;
         while (opened - first < count && waiting++ < want.opening) {
             connect_one((opened - first) / each);
-            speak(&links[opened - 1], want.protocol->hello);
+            struct link *it = &links[opened - 1];
+            speak(it, it->speaks->hello, it->speaks->welcome);
         }
-        welcomed += read_answers(want.protocol->welcome, 1000);
+        welcomed += read_answers(1000);
         if (now() > limit) fail("only %d of %d were welcomed", welcomed, count);
     }
     return now() - start;
@@ -324,13 +358,17 @@ static double introduce(int count, int each)
 /* Let all connections from number `first` on join at once. Return the seconds that it took. */
 static double join(int first)
 {
-    int joined = 0;
+    int joined = 0, asked = 0;
     double start = now(), limit = start + PATIENCE;
     if (!want.protocol->join[0]) return 0;
-    for (int i = first; i < opened; i++) speak(&links[i], want.protocol->join);
-    while (joined < opened - first) {
-        joined += read_answers(want.protocol->joined, 1000);
-        if (now() > limit) fail("only %d of %d joined", joined, opened - first);
+    for (struct link *it = links + first; it < links + opened; it++) {
+        if (!it->speaks->join[0]) continue;
+        speak(it, it->speaks->join, it->speaks->joined);
+        asked++;
+    }
+    while (joined < asked) {
+        joined += read_answers(1000);
+        if (now() > limit) fail("only %d of %d joined", joined, asked);
     }
     return now() - start;
 }
@@ -347,7 +385,6 @@ static void enter(int count, int each)
 
 static void reset(void)
 {
-    total = 0;
     for (int i = 0; i < opened; i++) {
         struct link *it = &links[i];
         it->bytes = it->said = it->lines = it->begun = it->owed = it->offset = 0;
@@ -361,11 +398,12 @@ static void compose(int room, char *into)
     char text[LINE] = "";
     for (int i = 0; i < want.text; i++) text[i] = PHRASE[i % (sizeof PHRASE - 1)];
     text[want.text - 1] = '.'; /* a server may remove a space at the end */
-    fill(into, want.protocol->say, 0, room, text);
+    fill(into, (want.speakers ? want.speakers : want.protocol)->say, 0, room, text);
 }
 
-/* Let `speaker` say one message, and count the bytes that `reader` receives. */
-static void calibrate(struct link *speaker, struct link *reader)
+/* Let `speaker` say one message, the first of its room, and count the bytes that `reader` and
+ * `sender` receive. */
+static void calibrate(struct link *speaker, struct link *reader, struct link *sender)
 {
     char text[LINE];
     compose(speaker->room, text);
@@ -374,8 +412,30 @@ static void calibrate(struct link *speaker, struct link *reader)
     write_all(speaker, text, line);
     wait_until_quiet();
     delivered = reader->bytes;
+    echoed = sender->bytes;
     if (delivered < (size_t)want.text) fail("a message was not delivered");
 }
+
+/* Return the lines that are in so many bytes, or the bytes of so many `lines` if `inverse`, as a
+ * connection receives them after that first message. A position is longer by a digit from each
+ * power of ten on. */
+static uint64_t convert(const struct link *it, uint64_t amount, bool inverse)
+{
+    uint64_t each = it->speaks == want.protocol ? delivered : echoed;
+    if (!it->speaks->numbered) return inverse ? amount * each : amount / each;
+    uint64_t result = 0;
+    for (uint64_t position = 2, end = 10;; position = end, end *= 10, each++) {
+        uint64_t lines = end - position;
+        if (amount < (inverse ? lines : lines * each))
+            return result + (inverse ? amount * each : amount / each);
+        amount -= inverse ? lines : lines * each;
+        result += inverse ? lines * each : lines;
+    }
+}
+
+static uint64_t lines_in(const struct link *it) { return convert(it, it->bytes, false); }
+
+static uint64_t bytes_of(const struct link *it, uint64_t count) { return convert(it, count, true); }
 
 /* Send the owed bytes, as far as the connection takes them. */
 static void push(struct link *it)
@@ -459,7 +519,7 @@ static void take_turn(bool sending)
             if (it->closed) fail("the server closed connection %d", number);
             continue;
         }
-        progress[number] = it->bytes / delivered + (want.protocol->echo ? 0 : it->said);
+        progress[number] = lines_in(it) + (want.protocol->echo ? 0 : it->said);
         struct room *room = &rooms[it->room];
         if (number == room->slowest && !room->moved) {
             room->moved = true;
@@ -480,13 +540,28 @@ static uint64_t all_said(void)
     return sum;
 }
 
+/* Return the bytes of pings that came with those that were due: two of each, every 25 seconds. */
+static uint64_t pings(const struct link *it, uint64_t due)
+{
+    uint64_t more = it->bytes > due ? it->bytes - due : 0;
+    return more < 20 ? more / 2 * 2 : 0;
+}
+
+static uint64_t all_received(void)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < opened; i++) sum += lines_in(&links[i]);
+    return sum;
+}
+
 /* Count the bytes that are missing or too many. */
 static uint64_t astray(void)
 {
     uint64_t sum = 0;
     for (int i = 0; i < opened; i++) {
         uint64_t own = want.protocol->echo ? 0 : links[i].said;
-        uint64_t due = (rooms[links[i].room].said - own) * delivered;
+        uint64_t due = bytes_of(&links[i], rooms[links[i].room].said - own);
+        if (links[i].speaks->upgrade) due += pings(&links[i], due);
         sum += due > links[i].bytes ? due - links[i].bytes : links[i].bytes - due;
     }
     return sum;
@@ -524,12 +599,12 @@ static void measure_talk(void)
 {
     say("{\"stage\": \"start\"}");
     double start = now(), mine = own_cpu(), theirs = server_cpu();
-    uint64_t bytes = total, messages = all_said();
+    uint64_t received = all_received(), messages = all_said();
     talk_for(want.seconds);
     double wall = now() - start;
     mine = own_cpu() - mine;
     theirs = server_cpu() - theirs;
-    double deliveries = (double)(total - bytes) / (double)delivered;
+    double deliveries = (double)(all_received() - received);
     double said = (double)(all_said() - messages);
     say("{\"stage\": \"stop\"}");
 
@@ -545,7 +620,7 @@ static void measure_throughput(void)
 {
     int count = want.rooms * want.readers;
     enter(count, want.readers);
-    calibrate(&links[0], &links[want.readers - 1]);
+    calibrate(&links[0], &links[want.readers - 1], &links[want.senders - 1]);
     prepare_lines(want.window);
     reset();
 
@@ -671,7 +746,8 @@ static void talk_by_the_clock(const char *stage, struct link *speaker, int reade
 static void gather(void)
 {
     enter(want.readers + 1, want.readers + 1);
-    calibrate(&links[want.readers], &links[0]);
+    if (want.protocol->upgrade) fail("only lines have ends that are found");
+    calibrate(&links[want.readers], &links[0], &links[0]);
     prepare_lines(64);
 }
 
@@ -797,7 +873,8 @@ static void read_options(int count, char **arguments)
         {"rooms", 1, 0, 'r'},   {"readers", 1, 0, 'n'}, {"senders", 1, 0, 's'},
         {"window", 1, 0, 'w'},  {"rate", 1, 0, 'h'},    {"warm", 1, 0, 'a'},
         {"seconds", 1, 0, 't'}, {"text", 1, 0, 'x'},    {"opening", 1, 0, 'o'},
-        {"stalled", 1, 0, 'k'}, {"turns", 1, 0, 'u'},   {0, 0, 0, 0},
+        {"stalled", 1, 0, 'k'}, {"turns", 1, 0, 'u'},   {"speakers", 1, 0, 'e'},
+        {0, 0, 0, 0},
     };
     for (int c; (c = getopt_long(count, arguments, "", OPTIONS, NULL)) != -1;) {
         switch (c) {
@@ -815,6 +892,7 @@ static void read_options(int count, char **arguments)
         case 'o': want.opening = atoi(optarg); break;
         case 'k': want.stalled = atoi(optarg); break;
         case 'u': want.turns = atoi(optarg); break;
+        case 'e': want.speakers = protocol_called(optarg); break;
         default: exit(2);
         }
     }

@@ -47,6 +47,9 @@ Measure = Callable[[Peer, Setting], Measured]
 TURN = {"throughput": 0.25, "latency": 1.0}
 """Seconds of one server's turn, by scenario."""
 
+_OWN: Mapping[str, str] = {}
+"""No protocols: each server has its usual one."""
+
 
 @dataclass(frozen=True)
 class Talk:
@@ -54,11 +57,11 @@ class Talk:
 
     scenario: str
     rooms: int
-    options: Mapping[str, float]
+    options: Mapping[str, float | str]
 
     def __call__(self, peer: Peer, setting: Setting) -> Measured:
         """Measure it against one server."""
-        with _server(peer, setting, self.rooms) as server:
+        with serving(peer, setting, self.rooms) as server:
             report = _play(self.scenario, server, setting, **self.options)
         figures = self._merged([report["result"]])
         figures["others_busy"] = report["stop"]["others_busy"]
@@ -66,10 +69,13 @@ class Talk:
             figures["commit_us"] = machine.commit_seconds(setting.folder) * 1e6
         return figures
 
-    def in_turns(self, servers: Mapping[str, Peer], setting: Setting) -> dict[str, Measured]:
+    def in_turns(
+        self, servers: Mapping[str, Peer], setting: Setting, protocols: Mapping[str, str] = _OWN
+    ) -> dict[str, Measured]:
         """Measure it against several servers, by label, which run at once and talk in turns.
 
-        All of them then share the same background load of the machine.
+        All of them then share the same background load of the machine. The clients of a server
+        speak that of the `protocols` with its label, or else its usual one.
         """
         turn = TURN[self.scenario]
         options = {**self.options, "seconds": turn, "warm": min(turn, 0.5)}
@@ -77,7 +83,8 @@ class Talk:
         with contextlib.ExitStack() as stack:
             loads = {}
             for label, peer in servers.items():
-                server = stack.enter_context(_server(peer, setting, self.rooms))
+                server = stack.enter_context(serving(peer, setting, self.rooms))
+                server = replace(server, protocol=protocols.get(label, server.protocol))
                 playing = load.Turns(self.scenario, server, setting.load_core, **options)
                 loads[label] = stack.enter_context(contextlib.closing(playing))
             for number in range(max(1, round(setting.seconds / turn))):
@@ -130,7 +137,7 @@ def stalled(readers: int, stopped: int, rate: float, text: int) -> Measure:
     server. Then check that they get everything when they read on."""
 
     def measure(peer: Peer, setting: Setting) -> Measured:
-        with _server(peer, setting) as server:
+        with serving(peer, setting) as server:
             report = _play(
                 "stalled", server, setting, readers=readers, stalled=stopped, rate=rate, text=text
             )
@@ -165,11 +172,12 @@ THREADS = 2000
 """Connections for a server with a thread for each."""
 
 
-def idle(connections: int, each: int) -> Measure:
+def idle(connections: int, each: int, protocols: Sequence[str] = ("json", "text")) -> Measure:
     """Measure the cost of idle connections, in rooms of `each`, and the rate of joins.
 
     The clients of this server speak JSON: a text client is in a room before it asks for one, which
-    the other servers do not do. The memory is measured with text clients.
+    the other servers do not do. The memory is measured with text clients, too; or everything with
+    those of the `protocols`.
     """
 
     def measure(peer: Peer, setting: Setting) -> Measured:
@@ -177,8 +185,8 @@ def idle(connections: int, each: int) -> Measure:
         most = min(most, machine.raise_limits() - 200)  # some files are open beside them
         rooms = (most // 10 if setting.quick else most) // each
         figures: Measured = {}
-        for protocol in ("json", "text") if peer.name == "chatservice" else (peer.protocol,):
-            with _server(peer, setting, rooms) as server:
+        for protocol in protocols if peer.name == "chatservice" else (peer.protocol,):
+            with serving(peer, setting, rooms) as server:
                 spoken = replace(server, protocol=protocol)
                 stages = _play("idle", spoken, setting, rooms=rooms, readers=each)
             report = stages["result"]
@@ -214,26 +222,44 @@ LINGER = 5.0
 
 def file_up(peer: Peer, setting: Setting) -> Measured:
     """Measure an upload: hashed, written and synced, if the server does that."""
-    path, size = _payload(setting, GIB // (8 if setting.quick else 4))
+    path, size = payload(setting, GIB // (8 if setting.quick else 4))
     measured = []
-    with _server(peer, setting) as server, files.client(server) as client:
+    with serving(peer, setting) as server, files.client(server) as client:
         for _ in range(UPLOADS):
-            os.sync()  # so that earlier writes do not delay this
-            _warm(path, setting)
-            measured.append(_timed(server, size, lambda: client.send(path, size)))
+            measured.append(upload(server, setting, client.send, path, size))
+    return middle(measured)
+
+
+def upload(
+    server: Running, setting: Setting, send: Callable[[Path, int], None], path: Path, size: int
+) -> Measured:
+    """Measure one upload by `send`."""
+    os.sync()  # so that earlier writes do not delay this
+    warm(path, setting)
+    return timed(server, size, lambda: send(path, size))
+
+
+def middle(measured: Sequence[Measured]) -> Measured:
+    """Return the median of each figure."""
     return {name: statistics.median(one[name] for one in measured) for name in measured[0]}
 
 
 def file_down(peer: Peer, setting: Setting) -> Measured:
     """Measure repeated downloads of a file that the server has."""
-    path, size = _payload(setting, GIB // (8 if setting.quick else 1))
-    with _server(peer, setting) as server, files.client(server) as client:
+    with serving(peer, setting) as server:
+        return repeated_downloads(server, setting)
+
+
+def repeated_downloads(server: Running, setting: Setting) -> Measured:
+    """Measure repeated downloads of a file that this server has, in the protocol it speaks."""
+    path, size = payload(setting, GIB // (8 if setting.quick else 1))
+    with files.client(server) as client:
         client.provide(path, size)
         os.sync()
-        return _timed(server, size, lambda: client.fetch(size), setting.seconds)
+        return timed(server, size, lambda: client.fetch(size), setting.seconds)
 
 
-def _warm(path: Path, setting: Setting) -> None:
+def warm(path: Path, setting: Setting) -> None:
     """Write twice the data of the next upload, and delete it, so that its memory was in use.
 
     On a virtual machine the first use of a page can cost ten times as much as the next one. So can
@@ -250,7 +276,7 @@ def _warm(path: Path, setting: Setting) -> None:
         os.sched_setaffinity(0, {setting.load_core})
 
 
-def _timed(server: Running, size: int, move: Callable[[], None], at_least: float = 0.0) -> Measured:
+def timed(server: Running, size: int, move: Callable[[], None], at_least: float = 0.0) -> Measured:
     """Measure a transfer of `size` bytes, repeated for `at_least` seconds.
 
     The child processes of a server or a client count as part of it.
@@ -292,11 +318,11 @@ def talk_beside_files(readers: int, rate: float, moving: int) -> Measure:
     and without them."""
 
     def measure(peer: Peer, setting: Setting) -> Measured:
-        path, _ = _payload(setting, SMALL)
-        with _server(peer, setting, 2) as server:
+        path, _ = payload(setting, SMALL)
+        with serving(peer, setting, 2) as server:
             alone = _play("latency", server, setting, readers=readers, rate=rate)
         with (
-            _server(peer, setting, 2) as server,
+            serving(peer, setting, 2) as server,
             files.transfers(moving, server.port, "r001", path) as moved,
         ):
             before, start = moved.bytes, time.monotonic()
@@ -313,7 +339,7 @@ def talk_beside_files(readers: int, rate: float, moving: int) -> Measure:
     return measure
 
 
-def _payload(setting: Setting, size: int) -> tuple[Path, int]:
+def payload(setting: Setting, size: int) -> tuple[Path, int]:
     """Return a file of random bytes and its size. It is made once, and stays in the page cache."""
     path = setting.folder / f"payload-{size}"
     if not path.exists():
@@ -334,7 +360,7 @@ def floods(readers: int, rate: float) -> Measure:
     def measure(peer: Peer, setting: Setting) -> Measured:
         figures: Measured = {}
         for kind in (None, *flooding.KINDS):
-            with _server(peer, setting) as server:
+            with serving(peer, setting) as server:
                 figures |= _flooded(kind, server, setting, readers, rate)
         for figure in ("p99_us", "memory_growth"):
             figures[f"worst_{figure}"] = max(figures[f"{kind}_{figure}"] for kind in flooding.KINDS)
@@ -412,7 +438,7 @@ def _past(setting: Setting, entries: int) -> Path:
 
 
 @contextlib.contextmanager
-def _server(peer: Peer, setting: Setting, rooms: int = 1) -> Iterator[Running]:
+def serving(peer: Peer, setting: Setting, rooms: int = 1) -> Iterator[Running]:
     """Run a server with an empty database and `rooms` rooms."""
     names = [f"r{number:03}" for number in range(rooms)]
     with (

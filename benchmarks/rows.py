@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks import floods, measure
+from benchmarks import floods, measure, web
 from benchmarks.measure import Measure
 from benchmarks.peers import BROKERS, CHATS, FILES
 
@@ -88,6 +88,10 @@ def _soon_enough(medians: Medians) -> float:
     return mine["p99_us"] / (theirs["p99_us"] + 2 * mine["commit_us"])
 
 
+def _cheap_get(kind: str, figure: str) -> Target:
+    return Target(f"{kind}: at most 150 us of CPU", 150, False, ours(figure))
+
+
 # -- how it is shown -------------------------------------------------------------------------------
 
 
@@ -124,6 +128,23 @@ def _copied(it: Figures) -> str:
     if "memory_growth" not in it:
         return speed
     return f"{speed}, memory +{it['memory_growth'] / 1e6:.1f} MB"
+
+
+def _websockets(it: Figures) -> str:
+    json_ = f"JSON {it['json_deliveries_per_s'] / 1e6:.2f}"
+    return f"{_deliveries(it)}, {json_}; CPU a JSON one {it['json_cpu_ns_per_delivery']:.0f} ns"
+
+
+def _web_up(it: Figures) -> str:
+    ticket, chunks = (it[f"{way}_bytes_per_s"] / 1e9 for way in ("ticket", "chunked"))
+    return f"{_copied(it)}; by ticket {ticket:.2f}, in chunks {chunks:.2f} GB/s"
+
+
+def _gets(it: Figures) -> str:
+    return (
+        f"{it['cpu_us_per_get']:.0f} us of CPU; over a new connection "
+        f"{it['new_cpu_us_per_get']:.0f}; the list of rooms {it['api_cpu_us_per_get']:.0f}"
+    )
 
 
 def _beside(it: Figures) -> str:
@@ -249,6 +270,71 @@ ROWS: dict[str, Row] = {
             (Target("at least 0.8 x a plain copy", 0.8, True, ratio("bytes_per_s", "plain")),),
             FILES,
             "plain",
+        ),
+        Row(
+            "1x1000-web",
+            "1 room x 1000 WebSockets beside 1000 JSON connections, in turns; 10 send as text",
+            web.websockets(1000, 10, 64),
+            _websockets,
+            "deliveries_per_s",
+            (
+                Target(
+                    "at least 0.9 x the deliveries/s of JSON connections",
+                    0.9,
+                    True,
+                    within("deliveries_per_s", "json_deliveries_per_s"),
+                    within("json_cpu_ns_per_delivery", "cpu_ns_per_delivery"),
+                ),
+            ),
+            (OURS,),
+        ),
+        Row(
+            "idle-web",
+            "10,000 WebSockets that do nothing, in rooms of 100",
+            measure.idle(10_000, 100, ("websocket",)),
+            _connections,
+            "bytes_per_connection",
+            (Target("at most 4096 bytes each", 4096, False, ours("bytes_per_connection")),),
+            (OURS,),
+        ),
+        Row(
+            "web-up",
+            "a file of 256 MiB over HTTP, and by ticket",
+            web.up,
+            _web_up,
+            "bytes_per_s",
+            (
+                Target(
+                    "at least 0.8 x an upload by ticket",
+                    0.8,
+                    True,
+                    within("bytes_per_s", "ticket_bytes_per_s"),
+                ),
+            ),
+            (OURS,),
+        ),
+        Row(
+            "web-down",
+            "a file of 1 GiB over HTTP",
+            web.down,
+            _copied,
+            "bytes_per_s",
+            (Target("at least 0.8 x nginx", 0.8, True, ratio("bytes_per_s", "nginx")),),
+            (OURS, "nginx"),
+            "nginx",
+        ),
+        Row(
+            "small-get",
+            "a GET of a small file of the page, and of the list of rooms",
+            web.small_gets,
+            _gets,
+            "cpu_us_per_get",
+            (
+                _cheap_get("over one connection", "cpu_us_per_get"),
+                _cheap_get("over a new connection", "new_cpu_us_per_get"),
+                _cheap_get("the list of rooms", "api_cpu_us_per_get"),
+            ),
+            (OURS,),
         ),
         Row(
             "talk-beside-files",
