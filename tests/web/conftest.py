@@ -1,5 +1,7 @@
-"""A browser for tests, and people who use the page in it."""
+"""A browser for tests, people who use the page in it, and pages of other servers."""
 
+import http.server
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,12 +11,15 @@ from tests.servers import PATIENCE, Server
 from tests.web.people import Person
 
 CHROMIUM = "/usr/bin/chromium"
+POINTS_HERE = "example"
+"""The ending of names that are this machine's in the browser (RFC 2606, 2)."""
 QUIETLY = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--host-resolver-rules=MAP *.{POINTS_HERE} 127.0.0.1",
 )
 """Arguments for a machine without a screen: the browser talks with nobody but the server."""
 
@@ -57,3 +62,30 @@ def visit(browser: Browser) -> Iterator[Callable[..., Person]]:
     for person in people:
         person.page.context.close()
     assert not problems
+
+
+@pytest.fixture
+def serve_elsewhere() -> Iterator[Callable[[str], int]]:
+    """Return a function that serves a page from another port of this machine, which it returns."""
+    servers = []
+
+    def serve(page: str) -> int:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(page.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        servers.append(serving)
+        return serving.server_port
+
+    yield serve
+    for each in servers:
+        each.shutdown()
+        each.server_close()

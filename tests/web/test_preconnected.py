@@ -1,9 +1,6 @@
 """A real Chromium that opens connections ahead, and says nothing on them for a while."""
 
-import http.server
-import threading
 import time
-from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser
@@ -19,36 +16,6 @@ OPTIONS = {
     "silent port": ("--listen", "silent:tcp:0:interface=127.0.0.1"),
     "TLS": ("--tls", "auto"),
 }
-
-
-@pytest.fixture
-def hinting() -> Iterator[Callable[[str], str]]:
-    """Return a function that makes a page elsewhere, by which a browser opens connections to an
-    origin; it returns the page's address."""
-    pages = []
-
-    def serve(origin: str) -> str:
-        page = f'<!doctype html><title>elsewhere</title><link rel=preconnect href="{origin}">'
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html")
-                self.end_headers()
-                self.wfile.write(page.encode())
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=served.serve_forever, daemon=True).start()
-        pages.append(served)
-        return f"http://127.0.0.1:{served.server_port}/"
-
-    yield serve
-    for each in pages:
-        each.shutdown()
-        each.server_close()
 
 
 def wait_for_silent_connection(server: Server) -> None:
@@ -68,7 +35,7 @@ def wait_for_silent_connection(server: Server) -> None:
 
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_a_page_on_a_connection_opened_ahead(
-    start_server, browser: Browser, hinting, tmp_path, kind
+    start_server, browser: Browser, serve_elsewhere, tmp_path, kind
 ):
     """The page comes in by a connection that was idle for longer than a person's would be."""
     server = start_server(*OPTIONS[kind], **SHORT)
@@ -85,7 +52,8 @@ def test_a_page_on_a_connection_opened_ahead(
     page = context.new_page()
     if kind == "known address":
         HttpClient(server.port).request("GET", "/")
-    page.goto(hinting(origin))
+    hint = f'<!doctype html><title>elsewhere</title><link rel=preconnect href="{origin}">'
+    page.goto(f"http://127.0.0.1:{serve_elsewhere(hint)}/")
     wait_for_silent_connection(server)
     assert page.goto(origin).status == 200
     assert page.locator("main").count()

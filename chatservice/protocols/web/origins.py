@@ -55,9 +55,10 @@ class Origins:
         origin = exchange.header("Origin")
         if origin and origin != f"{_scheme(exchange)}://{host}":
             return 403, "A page of another server may not use this one."
-        changes = exchange.method not in _SAFE
-        if changes and exchange.header("Sec-Fetch-Site") in ("cross-site", "same-site"):
-            return 403, "A page of another server may not use this one."
+        if exchange.header("Sec-Fetch-Site") in ("cross-site", "same-site"):
+            follows_link = exchange.header("Sec-Fetch-Dest") == "document"
+            if exchange.method not in _SAFE or not follows_link:
+                return 403, "A page of another server may not use this one."
         return None
 
 
