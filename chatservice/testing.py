@@ -48,6 +48,11 @@ class StallingTransport:
 
     # -- the protocol's side ---------------------------------------------------------------------
 
+    @property
+    def disconnecting(self) -> bool:
+        """True once the protocol has ended the connection."""
+        return self._closing
+
     def write(self, data: bytes) -> None:
         """Write bytes."""
         if not self.open:

@@ -58,6 +58,32 @@ def check_text(data: bytes) -> list[str]:
     return lines
 
 
+HTTP = b"HTTP/1.1 "
+
+_HEAD = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2}) [A-Za-z -]+\r\n((?:[A-Za-z-]+: [ -~]*\r\n)*)\r\n")
+_LENGTH = re.compile(rb"^Content-Length: ([0-9]+)\r$", re.MULTILINE)
+
+
+def check_http(data: bytes) -> list[int]:
+    """Check all responses that a client of HTTP received, and return their statuses. What follows a
+    handshake of a WebSocket is not looked at."""
+    statuses = []
+    while data:
+        head = _HEAD.match(data)
+        assert head is not None, data[:200]
+        statuses.append(int(head[1]))
+        data = data[head.end() :]
+        if statuses[-1] == 101:
+            break
+        length = _LENGTH.search(head[2])
+        if length is not None and not data.startswith(HTTP):  # a response to HEAD has no body
+            assert not data or len(data) >= int(length[1]), data[:200]
+            data = data[int(length[1]) :]
+        elif b"Transfer-Encoding: chunked" in head[2]:
+            data = data.partition(b"\r\n0\r\n\r\n")[2]
+    return statuses
+
+
 def check_json(data: bytes) -> list[dict]:
     """Check all objects that a program received, one a line, and return them."""
     assert not data or data.endswith(b"\n"), data[-100:]

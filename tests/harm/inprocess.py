@@ -20,7 +20,7 @@ from chatservice.eventloop import ReactorLoop
 from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
 from chatservice.testing import StallingTransport
-from tests.harm.checks import check_json, check_text, steering, without_telnet
+from tests.harm.checks import HTTP, check_http, check_json, check_text, steering, without_telnet
 from tests.harm.watched import AS_FAST, quickly
 
 MEMORY = Path("/dev/shm")
@@ -115,7 +115,10 @@ class InProcessServer:
         self.logged, self.anna.received = [], b""
         answer = without_telnet(FILE.split(answer)[0])
         if not answer.startswith(b"\x15\x03"):  # TLS's own refusal
-            (check_json if answer.startswith(b"{") else check_text)(answer)
+            if answer.startswith(HTTP):
+                check_http(answer)
+            else:
+                (check_json if answer.startswith(b"{") else check_text)(answer)
 
 
 FILE = re.compile(rb"^= [1-9][0-9]* [0-9a-f]{64} ", re.MULTILINE)
