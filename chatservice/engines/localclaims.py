@@ -53,6 +53,10 @@ class LocalNameClaims:
         pass
 
     def release(self, name: str) -> None:
+        self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Forget who has a name, if a guest has it."""
         if self._guests.pop(names.key(name), None) is not None:
             self._forget(name)
 

@@ -419,9 +419,9 @@ class MemoryEngine:
         self.limits = limits = limits or Limits()
         self.logs = MemoryLogs(self)
         self.files = MemoryFileStore(self.check)
-        tables = _MemoryTables(self.logs, self.files)
+        self._tables = _MemoryTables(self.logs, self.files)
         self.registry = Registry(
-            *(tables, self._store, self.logs.drop, self.files.forget, execute, limits)
+            *(self._tables, self._store, self.logs.drop, self.files.forget, execute, limits)
         )
         self.rooms, self.accounts = self.registry.rooms, self.registry.accounts
         self.members = self.registry.members
@@ -444,8 +444,10 @@ class MemoryEngine:
         if self.failing:
             raise not_stored()
 
-    def _store(self, job: Callable[..., Any], *args: Any) -> "Deferred[Any]":
-        return fail(not_stored()) if self.failing else execute(job, *args)
+    def _store(self, name: str, *args: Any) -> "Deferred[Any]":
+        if self.failing:
+            return fail(not_stored())
+        return execute(getattr(self._tables, name), *args)
 
     async def start(self) -> None:
         pass

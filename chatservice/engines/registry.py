@@ -1,6 +1,6 @@
 """An engine's rooms and accounts, with the followers that are told of them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,11 +30,24 @@ class Registry:
         look: Callable[..., "Deferred[Any]"],
         limits: Limits,
     ) -> None:
-        storage = Storage(tables, store, self.changed, unused, forget_files, look)
+        self._keep = store
+        storage = Storage(tables, self._store, self.changed, unused, forget_files, look)
         self.rooms = RoomRegistry(storage)
         self.accounts = AccountRegistry(storage, limits)
         self.members = MemberRegistry(storage, self.accounts)
+        self._effects = {**self.rooms.effects, **self.accounts.effects, **self.members.effects}
         self.followers: list[Follower] = []
+
+    def _store(self, name: str, *args: Any) -> "Deferred[Any]":
+        return self._keep(name, *args).addCallback(self.stored, name, args)
+
+    def stored(self, result: Any, name: str, args: Sequence[Any]) -> Any:
+        """Bring the state in memory up to what a method of the tables has stored, by its name, and
+        tell the followers. Return the `result` of the method."""
+        effect = self._effects.get(name)
+        if effect is not None:
+            effect(result, *args)
+        return result
 
     def changed(self, change: Change) -> None:
         """Apply a stored change to what depends on it, and tell the followers."""

@@ -9,7 +9,6 @@ from twisted.internet.defer import DeferredLock
 
 from chatservice import names
 from chatservice.confusables import skeletons
-from chatservice.domain.model import is_guest_id
 from chatservice.domain.ports.room_ports import (
     ModerationRecord,
     RoomBounds,
@@ -21,7 +20,7 @@ from chatservice.domain.ports.room_ports import (
 )
 from chatservice.domain.rules import OF_ACCOUNTS, Access, Rule, RuleKind
 from chatservice.engines.keyedlock import KeyedLock
-from chatservice.engines.tables import Storage
+from chatservice.engines.tables import Effects, Storage, decided
 from chatservice.errors import Code, Refusal
 
 NUMBERS_AHEAD = 100
@@ -30,24 +29,33 @@ uses them up."""
 
 
 class RoomRegistry:
-    """The port `RoomStore`. It decides about one new room after another, and so
-    does whoever changes a room (`exclusive`). `rows` are the rooms as they are now, but for the
-    last positions of their logs."""
+    """The port `RoomStore`. It decides about one change after another. `rows` are the rooms as they
+    are now, but for the last positions of their logs."""
 
     def __init__(self, storage: Storage) -> None:
         self._tables, self._store, self._tell, self._unused, self._forget_files = storage[:5]
-        self._creating = DeferredLock()
+        self._look = storage.look
+        self.deciding = DeferredLock()
         self._locks = KeyedLock()
-        # Names that are taken, by their keys; those of rooms that are being removed, too.
+        # The keys of names that are taken, and of names whose files are being removed.
         self._taken: set[str] = set()
+        self._leaving: set[str] = set()
         self._skeletons: Counter[str] = Counter()
         self.rows = {row.number: row for row in storage.tables.load_rooms()}
         for row in self.rows.values():
             self._take_name(row.name)
+        self.effects: Effects = {
+            "add_room": self._added,
+            "remove_room": self._removed,
+            "retire_room": self._retired,
+            "change_room": self._configured,
+            "change_rules": self._rules_changed,
+        }
 
     def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
         return self._locks.acquire(room)
 
+    @decided
     async def create(
         self,
         name: str | None,
@@ -56,20 +64,22 @@ class RoomRegistry:
         owner: str | None,
         bounds: RoomBounds = RoomBounds(),  # noqa: B008 - it cannot be changed
     ) -> RoomRow:
-        async with self._creating:
-            self._check_bounds(bounds)
-            if name is not None:
-                self._check_name(name, bounds.numbered)
-            number = self._next_number(name)
-            self._tables.last_number = number
-            name = name or names.room_name(number)
-            rules = [Rule(RuleKind.OWNER, names.key(owner), 0, owner, time)] if owner else []
-            row = RoomRow(number, name, "", password, 0, rules=rules)
-            await self._store(self._tables.add_room, row, time)
-            self._take_name(name)
-            self.rows[number] = row
-            self._tell(row)
+        self._check_bounds(bounds)
+        if name is not None:
+            self._check_name(name, bounds.numbered)
+        number = self._next_number(name)
+        self._tables.last_number = number
+        name = name or names.room_name(number)
+        rules = (Rule(RuleKind.OWNER, names.key(owner), 0, owner, time),) if owner else ()
+        row = RoomRow(number, name, "", password, 0, rules=rules)
+        await self._store("add_room", row, time)
         return row
+
+    def _added(self, _: None, row: RoomRow, time: int) -> None:
+        self._tables.last_number = max(row.number, self._tables.last_number)
+        self._take_name(row.name)
+        self.rows[row.number] = row
+        self._tell(row)
 
     def _check_bounds(self, bounds: RoomBounds) -> None:
         """Raise `Refusal` (bad-argument, too-many) if there are as many rooms as may be: in all, or
@@ -92,7 +102,7 @@ class RoomRegistry:
     def _check_name(self, name: str, numbered: bool) -> None:
         """Raise `Refusal` (room-exists) for a name that would be taken for another room's. With
         `numbered`, it may be the number of another room."""
-        if names.key(name) in self._taken:
+        if names.key(name) in self._taken | self._leaving:
             raise Refusal(
                 Code.ROOM_EXISTS,
                 "There is a room {name} already; `join {name}` takes you there.",
@@ -137,44 +147,68 @@ class RoomRegistry:
         self._skeletons -= Counter(skeletons(name))
 
     async def remove(self, room: int) -> None:
-        await self._store(self._tables.remove_room, room)
-        name = self.rows.pop(room).name
+        name = self.rows[room].name
+        key = names.key(name)
+        self._leaving.add(key)
+        try:
+            await self._remove(room)
+            await self._forget_files(name)
+        finally:
+            self._leaving.discard(key)
+
+    @decided
+    async def _remove(self, room: int) -> None:
+        await self._store("remove_room", room)
+
+    def _removed(self, _: None, room: int) -> None:
+        self._free_name(self.rows.pop(room).name)
         self._unused(room)
-        await self._forget_files(name)
-        self._free_name(name)
         self._tell(RoomRemoved(room))
 
+    @decided
     async def retire(self, room: int, name: str) -> None:
         retired = RoomRow(room, name, "", None, 0, access=Access.CLOSED)
-        await self._store(self._tables.retire_room, retired)
+        await self._store("retire_room", retired)
+
+    def _retired(self, _: None, row: RoomRow) -> None:
+        room, name = row.number, row.name
         self._free_name(self.rows[room].name)
         self._take_name(name)
-        self.rows[room] = replace(retired, topic=self.rows[room].topic)
+        self.rows[room] = replace(row, topic=self.rows[room].topic)
         self._tell(RoomRetired(room, name))
 
+    @decided
     async def configure(self, change: RoomChanged) -> None:
-        room, to = change.number, change._asdict()
+        to = change._asdict()
         record = to.pop("record")
-        await self._store(self._tables.change_room, replace(self.rows[room], **to), record)
-        self.rows[room] = replace(self.rows[room], **to)
+        row = replace(self.rows[change.number], **to)
+        await self._store("change_room", row, record)
+
+    def _configured(self, _: None, row: RoomRow, record: ModerationRecord | None) -> None:
+        change = RoomChanged(row.number, row.password, row.access, row.frozen, row.slow, record)
+        to = change._asdict()
+        del to["record"]
+        self.rows[row.number] = replace(self.rows[row.number], **to)
         self._tell(change)
 
+    @decided
     async def change_rules(self, change: RulesChanged) -> None:
-        added = [it for it in change.added if not is_guest_id(it.subject)]
-        await self._store(self._tables.change_rules, change._replace(added=added))
+        await self._store("change_rules", change)
+
+    def _rules_changed(self, _: None, change: RulesChanged) -> None:
         row = self.rows[change.room]
         rules = {(it.kind, it.subject): it for it in row.rules}
         for rule in change.dropped:
             rules.pop((rule.kind, rule.subject), None)
-        rules.update({(it.kind, it.subject): it for it in added})
+        rules.update({(it.kind, it.subject): it for it in change.lasting})
         self.rows[change.room] = replace(row, rules=tuple(rules.values()))
         self._tell(change)
 
     def add_record(self, room: int, deed: ModerationRecord) -> Awaitable[None]:
-        return self._store(self._tables.add_record, room, deed)
+        return self._store("add_record", room, deed)
 
     def records(self, room: int, limit: int) -> Awaitable[Sequence[ModerationRecord]]:
-        return self._store(self._tables.records, room, limit)
+        return self._look(self._tables.records, room, limit)
 
     def set_topic(self, room: int, topic: str) -> None:
         """Note the topic of a room."""

@@ -1,9 +1,11 @@
 """The durable side of rooms and accounts: all that a further engine has to write about them."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import wraps
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 
 from chatservice.domain.ports.account_ports import Account, Token
 from chatservice.domain.ports.engine_ports import Change
@@ -47,8 +49,8 @@ class Tables(Protocol):
         """Forget a room, its rules, record and members, and the tokens for it alone."""
 
     def change_rules(self, change: RulesChanged) -> None:
-        """Add rules to a room, drop others, and add an action to its record. A ban of an account
-        ends its membership."""
+        """Add rules that last to a room, drop others, and add an action to its record. A ban of an
+        account ends its membership."""
 
     def add_record(self, room: int, record: ModerationRecord | None) -> None:
         """Add an action, if there is one, to a room's record."""
@@ -66,9 +68,9 @@ class Tables(Protocol):
     def inbox_known(self, inbox: int) -> None:
         """Note that nothing more is given to a guest's inbox, by the number of then."""
 
-    def change_account(self, key: str, account: Account, revoked: Sequence[str] = ()) -> None:
-        """Store an account's name, password and rank, and whether it `shows_seen`; revoke
-        tokens."""
+    def change_account(self, key: str, account: Account, alone: bool = False) -> None:
+        """Store an account's name, password and rank, and whether it `shows_seen`; with `alone`,
+        revoke all its tokens."""
 
     def note_seen(self, times: Mapping[str, int]) -> None:
         """Store when users were here last, by the keys of their accounts, if it is later."""
@@ -106,13 +108,49 @@ class Tables(Protocol):
         """Drop an invitation code."""
 
 
+class Superseded(Exception):
+    """Nothing is stored: another node has stored something since this was decided."""
+
+
+Effects = Mapping[str, Callable[..., None]]
+"""The effects in memory of what is stored, by the names of the methods of `Tables`. They get what
+the method returned, and its arguments; it may be another node that has called it."""
+
+
+class Decides(Protocol):
+    """A registry that decides about one change after another."""
+
+    deciding: DeferredLock
+
+
+_D = TypeVar("_D", bound=Decides)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def decided(
+    method: Callable[Concatenate[_D, _P], Coroutine[Any, Any, _T]],
+) -> Callable[Concatenate[_D, _P], Coroutine[Any, Any, _T]]:
+    """Decorate a method that checks a change and stores it: no other runs meanwhile, and it runs
+    again where another node has stored something first."""
+
+    @wraps(method)
+    async def run(self: _D, *args: _P.args, **named: _P.kwargs) -> _T:
+        async with self.deciding:
+            while True:
+                with suppress(Superseded):
+                    return await method(self, *args, **named)
+
+    return run  # type: ignore[return-value]  # as a method it has the same arguments
+
+
 class Storage(NamedTuple):
     """An engine as the registries need it.
 
-    `store(job, *args)` runs a method of the `tables` where the engine stores; `look` runs one that
-    only reads, behind what was stored before. `tell` takes changes for the follower. `unused` gets
-    the number of a log that is to be emptied, `forget_files` the folder of a removed room, whose
-    files go.
+    `store(name, *args)` runs a method of the `tables`, by its name, where the engine stores, and
+    then its effect; it may raise `Superseded` instead. `look` runs one that only reads, behind what
+    was stored before. `tell` takes changes for the follower. `unused` gets the number of a log that
+    is to be emptied, `forget_files` the folder of a removed room, whose files go.
     """
 
     tables: Tables

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from chatservice.domain.model import is_guest_id
 from chatservice.domain.rules import Access, Rule, RuleKind
 
 
@@ -146,6 +147,11 @@ class RulesChanged(NamedTuple):
     added: Sequence[Rule] = ()
     dropped: Sequence[Rule] = ()
     record: ModerationRecord | None = None
+
+    @property
+    def lasting(self) -> Sequence[Rule]:
+        """The new rules that are stored: those of guests are not."""
+        return [rule for rule in self.added if not is_guest_id(rule.subject)]
 
     @property
     def banned(self) -> frozenset[str]:

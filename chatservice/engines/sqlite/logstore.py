@@ -67,14 +67,16 @@ class LogStore:
         self.file_table = FileTable(
             self._db, self._thread.do, self._look, self._change, self._execute_each
         )
-        tables = SqlTables(self._db, self._commit, self._last_of, self._moved)
+        self._tables = SqlTables(self._db, self._commit, self._last_of, self._moved)
         self._annotations = SqlAnnotations(self._db, limits)
         self._places = placing.Places(
             *(self._last, self._last_of, self._said, self._keep_key, self._annotations.decide),
             moved=self._moved,
         )
         look = self._thread.do
-        self._registry = Registry(tables, self._change, self._empty_log, forget_files, look, limits)
+        self._registry = Registry(
+            *(self._tables, self._store, self._empty_log, forget_files, look, limits)
+        )
         self.rooms, self.accounts = self._registry.rooms, self._registry.accounts
         self.members = self._registry.members
         self._changed = self._registry.changed
@@ -215,6 +217,9 @@ class LogStore:
 
     def _look(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
         return self._reading.do(job, self._reader, *args)
+
+    def _store(self, name: str, *args: Any) -> "Deferred[Any]":
+        return self._change(getattr(self._tables, name), *args)
 
     def _change(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
         return self._thread.do(job, *args).addErrback(self._refused)

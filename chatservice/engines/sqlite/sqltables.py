@@ -79,11 +79,11 @@ class SqlTables:
         self._execute(*((f"DELETE FROM {it} WHERE log = ?", (room,)) for it in tables), forget)
 
     def change_rules(self, change: RulesChanged) -> None:
-        room, added, dropped, record = change
+        room, _, dropped, record = change
         gone = "DELETE FROM rule WHERE log = ? AND what = ? AND whom = ?"
         self._execute(
             *((gone, (room, rule.kind, rule.subject)) for rule in dropped),
-            *((_ADD_RULE, (room, *rule[:5])) for rule in added),
+            *((_ADD_RULE, (room, *rule[:5])) for rule in change.lasting),
             *((_DROP_MEMBER, (key, room)) for key in change.banned),
             *_recorded(room, record),
         )
@@ -160,12 +160,12 @@ class SqlTables:
         for (log,) in self._db.execute(logs).fetchall():
             self._db.execute(sql, (key, log, guest))
 
-    def change_account(self, key: str, account: Account, revoked: Sequence[str] = ()) -> None:
+    def change_account(self, key: str, account: Account, alone: bool = False) -> None:
         sql = (
             "UPDATE account SET name = ?, password = ?, operator = ?, shows_seen = ? WHERE key = ?"
         )
         new = (account.name, account.password, account.operator, account.shows_seen, key)
-        self._execute((sql, new), *((_REVOKE, (sha256,)) for sha256 in revoked))
+        self._execute((sql, new), *[("DELETE FROM token WHERE account = ?", (key,))] * alone)
 
     def note_seen(self, times: Mapping[str, int]) -> None:
         sql = "UPDATE account SET seen = max(seen, ?) WHERE key = ?"
@@ -190,7 +190,7 @@ class SqlTables:
         self._execute((sql, (sha256, *token)))
 
     def revoke(self, sha256: str) -> None:
-        self._execute((_REVOKE, (sha256,)))
+        self._execute(("DELETE FROM token WHERE sha256 = ?", (sha256,)))
 
     # -- the rooms that accounts keep ------------------------------------------------------------
 
@@ -241,7 +241,6 @@ class SqlTables:
 
 _ADD_RULE = "REPLACE INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)"
 _END_LOG = "UPDATE log SET last = ?1, ended = ?1 WHERE id = ?2"
-_REVOKE = "DELETE FROM token WHERE sha256 = ?"
 _DROP_MEMBER = "DELETE FROM member WHERE account = ? AND log = ?"
 _OF_ROOM = ("rule", "token", "member")
 """The tables with rows that end with their room."""
