@@ -41,12 +41,12 @@ WATCH = """
 window.times = {};
 const look = () => {
   for (const [name, what] of [['screen', '.login, .app'], ['talk', '.row .text']]) {
-    if (name in times || !document.querySelector(what)) continue;
+    if (name in times || !document.querySelector(what)?.checkVisibility()) continue;
     times[name] = 0;
     requestAnimationFrame(() => setTimeout(() => { times[name] = performance.now(); }));
   }
 };
-new MutationObserver(look).observe(document, {childList: true, subtree: true});
+new MutationObserver(look).observe(document, {childList: true, subtree: true, attributes: true});
 """
 """Notes when something was drawn, in milliseconds since the navigation began."""
 
@@ -92,9 +92,13 @@ def measured(browser: Browser, address: str) -> dict[str, float]:
     began = float(visitor.page.evaluate("performance.now()"))
     visitor.page.get_by_label("Your name").press("Enter")
     rows["talk, after the name"] = visitor.time_of("talk") - began
+    visitor.page.locator(".app:not(.early)").wait_for()
+    visitor.page.wait_for_load_state("networkidle")
     kept = visitor.page.evaluate("({...sessionStorage})")
+    cookies = visitor.page.context.cookies()
     visitor.close()
     back = Visit(browser, kept)
+    back.page.context.add_cookies(cookies)  # type: ignore[arg-type]
     back.page.goto(address)
     rows["talk, with an empty cache"] = back.time_of("talk")
     rows["requests until then"], rows["bytes until then"] = back.requests, back.bytes

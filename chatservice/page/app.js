@@ -2,14 +2,13 @@
 // everywhere. What the user can do with entries, rooms, files and the account is in modules of
 // their own, which give App their methods.
 
-import {Composer, sentence, typedActions} from './composer.js';
-import {applyTheme, forTab, preferences, remembered} from './connection.js';
+import {Composer, lineActions, sentence} from './composer.js';
+import {forTab, place, preferences, remembered} from './connection.js';
 import {el, listed} from './dom.js';
-import {entryActions} from './entryactions.js';
 import {LoginView, toast} from './overlay.js';
 import {Session} from './session.js';
 import {Panel, Sidebar} from './sidebar.js';
-import {State} from './state.js';
+import {State, keyOf} from './state.js';
 import {TalkView, header} from './talk.js';
 
 class Bell {
@@ -83,12 +82,14 @@ export class Notifier {
 const WIDE = matchMedia('(min-width: 64rem)');
 const READ_AHEAD = 1000;  // milliseconds after which parts are read that the first talk does without
 const PARTS = {
+  entry: () => import('./entryactions.js'),
   room: () => import('./roomactions.js'),
   file: () => import('./fileactions.js'),
   account: () => import('./account.js'),
   panel: () => import('./panel.js'),
   uploads: () => import('./uploads.js'),
   digest: () => import('./sha256.js'),
+  typed: () => import('./typed.js'),
 };
 
 class App {
@@ -133,7 +134,7 @@ class App {
   }
 
   #comeIn(who) {
-    const [room, seq] = this.#place();
+    const [room, seq] = place();
     this.session.start(who, room && !room.startsWith('@') ? [room] : [], !seq);
   }
 
@@ -225,14 +226,8 @@ class App {
 
   // --- which room is in front
 
-  // The place that the address names: [room, position].
-  #place() {
-    const [room, seq] = decode(location.hash.slice(1)).split('/');
-    return [room || null, Number(seq) || 0];
-  }
-
   #route() {
-    const [name, seq] = this.#place();
+    const [name, seq] = place();
     if (name) this.gotoPlace(name, seq);
     else this.#openSome();
   }
@@ -275,9 +270,18 @@ class App {
     this.state.current = room;
     Object.assign(room, {mark: room.unread ? room.read : null, markSeen: false});
     forTab.set('current', room.name);
-    const [name] = this.#place();
+    this.#askForTalk(room);
+    const [name] = place();
     if (name?.toLowerCase() !== room.key) history.replaceState(null, '', `#${encodeURIComponent(room.name)}`);
     if (WIDE.matches) this.composer.focus();
+  }
+
+  // The next page that this browser asks for brings the newest talk of that room, if guests may read
+  // it. All programs of the server's host see a cookie, so it names only what everybody may know.
+  #askForTalk({key}) {
+    const row = this.state.listed.find(({room}) => keyOf(room) === key);
+    const named = row?.access === 'public' && !row.locked ? encodeURIComponent(row.room) : '';
+    document.cookie = `room=${named}; SameSite=Strict`;
   }
 
   // Show an entry; the address becomes the one of this entry.
@@ -512,9 +516,12 @@ class App {
   }
 }
 
-Object.assign(App.prototype, entryActions, typedActions,
+Object.assign(App.prototype, lineActions,
+  later('entry', 'replyTo', 'reactTo', 'react', 'edit', 'editLast', 'erase', 'pin', 'copyText', 'openFile', 'gotoAbout',
+    'unreadFrom', 'entryMenu', 'pickEmoji'),
   later('room', 'browse', 'createRoom', 'askPassword', 'newTalk', 'setTopic', 'roomMenu', 'userMenu'),
-  later('file', 'download', 'lightbox', 'fileMenu'), later('account', 'account', 'settings'));
+  later('file', 'download', 'lightbox', 'fileMenu'), later('account', 'account', 'settings'),
+  later('typed', 'command'));
 
 // Methods of a part that is read when one of them is called.
 function later(part, ...names) {
@@ -529,13 +536,4 @@ function later(part, ...names) {
   }]));
 }
 
-function decode(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-applyTheme();
 new App(document.getElementById('page')).start();

@@ -54,6 +54,20 @@ export function applyTheme() {
   else document.documentElement.dataset.theme = theme;
 }
 
+// The place that the address names: [room or null, position or 0].
+export function place() {
+  const [room, seq] = decode(location.hash.slice(1)).split('/');
+  return [room || null, Number(seq) || 0];
+}
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 const url = new URL('ws', location.href.split('#')[0].replace(/^http/, 'ws'));
 
 // What an earlier page of this browser left: who one was, or null.
@@ -64,8 +78,14 @@ export function remembered() {
   return session ?? login;
 }
 
-// For somebody who is remembered the way is opened while the rest of the page is still on its way.
+// For somebody who is remembered the way is opened while the rest of the page is still on its way, and
+// talk that came with the page is shown if it is that of the room that they will see.
 const ahead = {socket: remembered() ? new WebSocket(url) : null};
+const page = document.documentElement.dataset;
+const [wanted, position] = place();
+page.early = ahead.socket && !position
+  && page.talk?.toLowerCase() === (wanted ?? forTab.get('current') ?? 'lobby').toLowerCase() ? 'shown' : '';
+applyTheme();
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 30000;

@@ -39,7 +39,7 @@ export function findEmoji(word) {
 
 const EDITABLE = new Set(['message', 'action']);
 
-export const entryActions = {
+export default {
   replyTo(room, entry) {
     if (room.isPrivate) return;
     room.about = entry;

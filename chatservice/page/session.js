@@ -47,6 +47,7 @@ export class Session {
     forTab.set('session', null);
     forTab.set('rooms', null);
     forTab.set('outbox', null);
+    document.cookie = 'room=; Max-Age=0';
     this.request('quit').catch(() => {}).finally(() => location.reload());
   }
 

@@ -4,6 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Format
+
 
 @pytest.fixture(scope="module")
 def modules(browser, tmp_path_factory):
@@ -101,9 +104,22 @@ def test_the_digest_is_sha256(modules, data, cut):
         ("/ban bob 10m spam", {"room": "lab", "user": "bob", "time": "10m", "text": "spam"}),
         ("/ban bob spam", {"room": "lab", "user": "bob", "text": "spam"}),
         ("/pin #7", {"room": "lab", "position": 7}),
+        ("/pin 7", {"room": "lab", "position": 7}),
+        ("/react 7 :)", {"room": "lab", "position": 7, "word": ":)"}),
+        ("/token ci studio", {"label": "ci", "room": "studio"}),
+        ("/seen off", {"show": False}),
+        ("/seen bob", {"user": "bob"}),
+        ("/remove a file.txt", {"room": "lab", "name": "a file.txt"}),
     ],
 )
 def test_typed_commands(modules, line, made):
     """A time may be left out, and a position has a number sign or none."""
-    code = "(({name, rest}) => m.requestOf(name, rest, 'lab').fields)(m.parse(a[0]))"
-    assert call(modules, "composer", code, line) == made
+    name, _, rest = line[1:].partition(" ")
+    assert call(modules, "typed", "m.requestOf(a[0], a[1], 'lab').fields", name, rest) == made
+
+
+def test_the_page_has_the_server_s_commands(modules):
+    """The module that the server makes has each command of JSON, with its arguments' types."""
+    table, types = call(modules, "commands", "[m.TABLE, m.TYPES]")
+    assert set(table) == {it.name for it in COMMANDS.values() if it.formats & Format.JSON}
+    assert {arg["type"] for it in table.values() for arg in it["args"]} <= set(types)

@@ -7,6 +7,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from chatservice.grammar import pagecommands
 from chatservice.protocols.web.exchange import Exchange
 
 TYPES = {
@@ -42,6 +43,11 @@ class PageFile(NamedTuple):
         else:
             exchange.respond(200, self.data, told)
 
+    def with_data(self, data: bytes, headers: Mapping[str, str]) -> "PageFile":
+        """Return the file with other bytes, and some other headers."""
+        told = {**self.headers, "ETag": _tag(data), **headers}
+        return PageFile(data, gzip.compress(data, 1, mtime=0), told)
+
 
 class PageFiles:
     """The files by their paths: `/` is `index.html`. All others are below `/static/`, and below
@@ -52,6 +58,7 @@ class PageFiles:
         folder = files("chatservice") / "page"
         found = sorted(folder.iterdir(), key=_name) if folder.is_dir() else []
         parts = {it.name: it.read_bytes() for it in found if _type(it.name)}
+        parts["commands.js"] = pagecommands.module()
         version = sha256(b"".join(parts.values())).hexdigest()[:16]
         if "index.html" in parts:
             parts["index.html"] = preloading(parts["index.html"], parts)
@@ -97,11 +104,15 @@ def _type(name: str) -> str | None:
     return TYPES.get(name.rpartition(".")[2])
 
 
+def _tag(data: bytes) -> str:
+    """Return a weak tag: the plain and the compressed bytes have the same one (RFC 9110, 8.8.1)."""
+    return f'W/"{sha256(data).hexdigest()[:32]}"'
+
+
 def _page_file(name: str, data: bytes, caching: str) -> PageFile:
     headers = {
         "Content-Type": _type(name) or "",
-        # A weak tag: the plain and the compressed bytes have the same one (RFC 9110, 8.8.1).
-        "ETag": f'W/"{sha256(data).hexdigest()[:32]}"',
+        "ETag": _tag(data),
         "Cache-Control": caching,
         "Vary": "Accept-Encoding",
     }

@@ -1,6 +1,6 @@
 """The routes of HTTP: what answers a request."""
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from chatservice.errors import Refusal
 from chatservice.grammar import webanswers, websocket
 from chatservice.net.flow import SERVER_ERROR
 from chatservice.net.sniff import PrefixRow
-from chatservice.protocols.web import metrics
+from chatservice.protocols.web import frontpage, metrics
 from chatservice.protocols.web.api import Api
 from chatservice.protocols.web.channel import WebChannel
 from chatservice.protocols.web.exchange import Exchange
@@ -121,13 +121,17 @@ class Site:
         path = exchange.path
         if path == "/ws":
             self._websocket(exchange)
-        elif (found := self._page.find(path)) is not None:
+        elif (found := self._page.find(path)) is not None and path == frontpage.PATH:
+            self._await(frontpage.answer(exchange, found, self._user, SAFE_HEADERS), exchange)
+        elif found is not None:
             found.answer(exchange, SAFE_HEADERS)
         elif path in metrics.PATHS:
-            answering = Deferred.fromCoroutine(self._monitoring.answer(exchange, SAFE_HEADERS))
-            answering.addErrback(self._failed, exchange)
+            self._await(self._monitoring.answer(exchange, SAFE_HEADERS), exchange)
         else:
             self._api.serve(exchange)
+
+    def _await(self, answering: Coroutine[Any, Any, None], exchange: Exchange) -> None:
+        Deferred.fromCoroutine(answering).addErrback(self._failed, exchange)
 
     def _websocket(self, exchange: Exchange) -> None:
         refusal = websocket.upgrade_refusal(lambda name: exchange.header(name) or None)
