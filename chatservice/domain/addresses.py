@@ -51,6 +51,11 @@ _MAPPED_BITS = 96
 
 def is_within(host: str, networks: Iterable[str]) -> bool:
     """Return whether a host's address is in one of the ranges of addresses in `networks`."""
+    return _is_within(host, tuple(networks))
+
+
+@lru_cache(4096)
+def _is_within(host: str, networks: tuple[str, ...]) -> bool:
     try:
         address = ip_address(normalize(host))
     except ValueError:

@@ -183,6 +183,8 @@ class FrameReader:
     are kept. After a close frame or an error everything is dropped, also what comes later.
     """
 
+    __slots__ = ("_buffer", "_checked", "_ended", "_kind", "_message", "limit")
+
     def __init__(self, limit: int) -> None:
         self.limit = limit
         """The longest message in bytes, all its fragments together. It may change at any time."""

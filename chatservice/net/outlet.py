@@ -55,6 +55,9 @@ def address(outlet: Outlet) -> str:
 
 def neighbour(outlet: Outlet) -> str:
     """Return the address of the other side, which may be a proxy of HTTP; "" on this machine."""
+    if isinstance(outlet, BoundedTransport):  # each request asks, and getPeer makes an object
+        host, port, *_ = outlet.client
+        return normalize(host) if port is not None else ""  # a path, of a unix socket
     return normalize(getattr(outlet.getPeer(), "host", None) or "")
 
 

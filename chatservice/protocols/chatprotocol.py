@@ -109,7 +109,16 @@ class ChatProtocol(LineReader):
 
     def handshakeCompleted(self) -> None:
         """TLS has begun; the wait for the greeting starts."""
+        if self._passes_on("handshakeCompleted"):
+            return
         self._wait(self.factory.limits.greeting_seconds, self._greet)
+
+    def _passes_on(self, event: str) -> bool:
+        """Tell the protocol that has the transport now of an event, if one has it."""
+        if self.inner is None:
+            return False
+        getattr(self.inner, event, self.transport.loseConnection)()
+        return True
 
     def _is_silent(self) -> bool:
         """Return whether a client that sends nothing is told nothing: it may be a browser."""
@@ -130,6 +139,9 @@ class ChatProtocol(LineReader):
     def dataReceived(self, data: bytes) -> None:
         """Take bytes. A client that sends first is not greeted; telnet's negotiation does not
         count."""
+        if self.inner is not None:
+            self.inner.dataReceived(data)
+            return
         self.last_active = self.factory.idle.step
         if self._dismissed:
             pass
@@ -231,6 +243,8 @@ class ChatProtocol(LineReader):
 
     def readConnectionLost(self) -> None:
         """The client has half-closed: finish its requests."""
+        if self._passes_on("readConnectionLost"):
+            return
         self._input_ended = True
         if self._dismissed:
             self.transport.loseConnection()
@@ -243,6 +257,8 @@ class ChatProtocol(LineReader):
 
     def writeConnectionLost(self) -> None:
         """Everything written has gone, and `dismiss` has closed our half."""
+        if self._passes_on("writeConnectionLost"):
+            return
         self._wait(LINGER_SECONDS, self.transport.abortConnection)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

@@ -34,7 +34,13 @@ class RequestHeaders:
 
     def all_of(self, name: str) -> Sequence[bytes]:
         """Return the values of a name."""
-        return self._values.get(name.lower().encode(), ())
+        return self._values.get(_key(name), ())
+
+
+@lru_cache(256)
+def _key(name: str) -> bytes:
+    """Return the key of a header's name; the server asks for few, with each request."""
+    return name.lower().encode()
 
 
 class BodySink(Protocol):
@@ -205,10 +211,10 @@ class Exchange:
         self._head = "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def write(self, data: bytes) -> None:
-        """Send a part of the body."""
-        if not self.is_lost:
-            self.channel.transport.write(self._head + (self._chunk(data) if data else b""))
-            self._head = b""
+        """Send a part of the body, with the head if that has not gone yet."""
+        due, self._head = self._head + (self._chunk(data) if data else b""), b""
+        if due and not self.is_lost:  # a write of nothing is a call of the system, too
+            self.channel.transport.write(due)
 
     def _chunk(self, data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
