@@ -40,12 +40,13 @@ static const double DRAIN = 20;
 
 /* `$n` stands for the name, `$r` for the room, `$t` for the text, `$l` for its length, `$$` for `$`.
  * A connection says `hello`, reads `welcome`, says `join`, and reads `joined`. Where `join` is
- * empty, `hello` has done it all. With `echo`, a sender receives its own messages as well. */
+ * empty, `hello` has done it all; where that is empty, the connection itself has. With `echo`, a
+ * sender receives its own messages as well. */
 struct protocol {
     const char *name, *hello, *welcome, *join, *joined, *say;
     bool echo;
     double quiet;        /* seconds without a byte after which everything is answered */
-    const char *upgrade; /* said first; all else is sent in frames then */
+    const char *upgrade; /* a request of a WebSocket, said first; all else is sent in frames then */
     bool numbered;       /* a delivered line has its position in the room, in decimal */
 };
 
@@ -53,16 +54,19 @@ struct protocol {
 #define JSON_JOIN "{\"do\":\"join\",\"room\":\"$r\"}\n"
 #define JSON_SAY "{\"do\":\"say\",\"room\":\"$r\",\"text\":\"$t\"}\n"
 #define JSON_OK "\"event\":\"ok\""
+#define UPGRADE(path) \
+    "GET " path " HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 static const struct protocol PROTOCOLS[] = {
     /* A named user is in the lobby at once and hears of everybody who comes there. So each user joins
      * the room in the same write. */
     {"text", "$n\n/join $r\n", "* You are in ", "", "", "$t\n", false, QUIET, NULL, false},
     {"json", JSON_HELLO, JSON_OK, JSON_JOIN, JSON_OK, JSON_SAY, false, QUIET, NULL, true},
-    {"websocket", JSON_HELLO, JSON_OK, JSON_JOIN, JSON_OK, JSON_SAY, false, QUIET,
-     "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    {"websocket", JSON_HELLO, JSON_OK, JSON_JOIN, JSON_OK, JSON_SAY, false, QUIET, UPGRADE("/ws"),
      true},
+    /* nginx with nchan: who connects to a channel receives its messages, and may send some. */
+    {"nchan", "", "\r\n\r\n", "", "", "$t", true, QUIET, UPGRADE("/rooms/$r"), false},
     {"irc", "NICK $n\r\nUSER $n 0 * :$n\r\n", " 001 ", "JOIN #$r\r\n", " 366 ",
      "PRIVMSG #$r :$t\r\n", false, QUIET, NULL, false},
     /* Redis, RESP3. Messages are pushed although there are no replies. */
@@ -249,6 +253,7 @@ static void speak(struct link *it, const char *format, const char *awaited)
     it->answered = false;
     it->awaited = awaited;
     it->matched = 0;
+    if (!format[0]) return;
     if (it->speaks->upgrade)
         write_all(it, framed, frame(framed, text));
     else
@@ -276,7 +281,11 @@ static void connect_one(int room)
     if (connect(it->fd, (struct sockaddr *)&address, sizeof address) < 0)
         fail("connecting number %d: %s", opened, strerror(errno));
     watch(it);
-    if (it->speaks->upgrade) write_all(it, it->speaks->upgrade, strlen(it->speaks->upgrade));
+    if (it->speaks->upgrade) {
+        char request[LINE];
+        fill(request, it->speaks->upgrade, opened - 1, room, "");
+        write_all(it, request, strlen(request));
+    }
 }
 
 /* Receive the available bytes, and return their number. Without `into` the kernel discards them. */
@@ -391,14 +400,21 @@ static void reset(void)
     }
 }
 
-/* Compose the message of a room, which is the same for all senders. */
-static void compose(int room, char *into)
+/* Compose the message of a room, which is the same for all senders. Return its size. */
+static size_t compose(int room, char *into)
 {
+    const struct protocol *spoken = want.speakers ? want.speakers : want.protocol;
     static const char PHRASE[] = "the quick brown fox jumps over the lazy dog again ";
     char text[LINE] = "";
     for (int i = 0; i < want.text; i++) text[i] = PHRASE[i % (sizeof PHRASE - 1)];
     text[want.text - 1] = '.'; /* a server may remove a space at the end */
-    fill(into, (want.speakers ? want.speakers : want.protocol)->say, 0, room, text);
+    if (!spoken->upgrade) {
+        fill(into, spoken->say, 0, room, text);
+        return strlen(into);
+    }
+    char said[LINE];
+    fill(said, spoken->say, 0, room, text);
+    return frame(into, said);
 }
 
 /* Let `speaker` say one message, the first of its room, and count the bytes that `reader` and
@@ -406,8 +422,7 @@ static void compose(int room, char *into)
 static void calibrate(struct link *speaker, struct link *reader, struct link *sender)
 {
     char text[LINE];
-    compose(speaker->room, text);
-    line = strlen(text);
+    line = compose(speaker->room, text);
     reset();
     write_all(speaker, text, line);
     wait_until_quiet();

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import files, load, machine, peers
+from benchmarks import files, load, machine, peers, visits
 from benchmarks import floods as flooding
 from benchmarks.peers import Peer, Running
 
@@ -333,6 +333,34 @@ def talk_beside_files(readers: int, rate: float, moving: int) -> Measure:
             "without_p50_us": alone["result"]["p50_us"],
             "without_p99_us": alone["result"]["p99_us"],
             "bytes_per_s": speed,
+            "others_busy": alone["stop"]["others_busy"],
+        }
+
+    return measure
+
+
+def talk_beside_pages(readers: int, rate: float, a_minute: float) -> Measure:
+    """Measure the delay of talk while the page is loaded so often, and without that."""
+
+    def measure(peer: Peer, setting: Setting) -> Measured:
+        with serving(peer, setting) as server:
+            alone = _play("latency", server, setting, readers=readers, rate=rate)
+        with (
+            serving(peer, setting) as server,
+            visits.visits(server.port, a_minute) as visited,
+        ):
+            before, start = visited.count, time.monotonic()
+            beside = _play("latency", server, setting, readers=readers, rate=rate)
+            minutes = (time.monotonic() - start) / 60
+            loads = (visited.count - before) / minutes
+        if loads < 0.95 * a_minute:
+            raise RuntimeError(f"the page was loaded {loads:.0f} times a minute, not {a_minute:g}")
+        return {
+            **_numbers(beside["result"]),
+            "without_p50_us": alone["result"]["p50_us"],
+            "without_p99_us": alone["result"]["p99_us"],
+            "without_server_busy": alone["result"]["server_busy"],
+            "loads_per_minute": loads,
             "others_busy": alone["stop"]["others_busy"],
         }
 

@@ -402,6 +402,62 @@ http {{
         return {}
 
 
+class Nchan:
+    """nginx with nchan, one process: a room is a channel of WebSockets. It keeps messages in memory
+    for a moment, and stores nothing."""
+
+    name = "nchan"
+    protocol = "nchan"
+    opening = 400  # nginx's listen backlog is 511
+
+    MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
+
+    CONFIG = """\
+load_module {module};
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr crit;
+worker_rlimit_nofile 20000;
+events {{ worker_connections 20000; }}
+http {{
+  access_log off;
+  tcp_nodelay on;
+  nchan_max_reserved_memory 1g;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/unused;
+  fastcgi_temp_path {folder}/unused;
+  uwsgi_temp_path {folder}/unused;
+  scgi_temp_path {folder}/unused;
+  server {{
+    listen 127.0.0.1:{port};
+    location ~ /rooms/(.+)$ {{
+      nchan_pubsub websocket;
+      nchan_channel_id $1;
+      nchan_message_buffer_length 2000;
+      nchan_message_timeout 10s;
+    }}
+  }}
+}}
+"""
+
+    def version(self) -> str | None:
+        """Return nginx's version, if it has nchan."""
+        if not self.MODULE.exists():
+            return None
+        return _version(["nginx", "-v"], r"nginx/(\d[\d.]*)")
+
+    def command(self, folder: Path, port: int, rooms: Sequence[str]) -> list[str]:
+        """Return the command line."""
+        config = folder / "nginx.conf"
+        config.write_text(self.CONFIG.format(port=port, folder=folder, module=self.MODULE))
+        return [_program("nginx") or "", "-p", str(folder), "-c", str(config)]
+
+    def environment(self) -> dict[str, str]:
+        """Return no additional environment variables."""
+        return {}
+
+
 CHATS = ("chatservice", "inspircd", "ngircd", "threaded")
 """The servers for talk."""
 
@@ -423,6 +479,7 @@ PEERS: dict[str, Peer] = {
         Plain(),
         Scp(),
         Nginx(),
+        Nchan(),
     )
 }
 

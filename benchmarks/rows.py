@@ -131,6 +131,8 @@ def _copied(it: Figures) -> str:
 
 
 def _websockets(it: Figures) -> str:
+    if "json_deliveries_per_s" not in it:
+        return _deliveries(it)
     json_ = f"JSON {it['json_deliveries_per_s'] / 1e6:.2f}"
     return f"{_deliveries(it)}, {json_}; CPU a JSON one {it['json_cpu_ns_per_delivery']:.0f} ns"
 
@@ -142,14 +144,20 @@ def _web_up(it: Figures) -> str:
 
 def _gets(it: Figures) -> str:
     return (
-        f"{it['cpu_us_per_get']:.0f} us of CPU; over a new connection "
-        f"{it['new_cpu_us_per_get']:.0f}; the list of rooms {it['api_cpu_us_per_get']:.0f}"
+        f"{it['cpu_us_per_get']:.0f} us of CPU; /healthz {it['health_cpu_us_per_get']:.0f}, a file "
+        f"of the page {it['page_cpu_us_per_get']:.0f}, over a new connection "
+        f"{it['new_cpu_us_per_get']:.0f}"
     )
 
 
 def _beside(it: Figures) -> str:
     alone = f"p99 {it['without_p99_us'] / 1e3:.1f} ms alone"
     return f"{alone}, {it['p99_us'] / 1e3:.1f} beside {it['bytes_per_s'] / 1e9:.2f} GB/s"
+
+
+def _beside_pages(it: Figures) -> str:
+    alone = f"p99 {it['without_p99_us'] / 1e3:.1f} ms alone"
+    return f"{alone}, {it['p99_us'] / 1e3:.1f} beside {it['loads_per_minute']:.0f} loads a minute"
 
 
 def _flooded(it: Figures) -> str:
@@ -286,7 +294,8 @@ ROWS: dict[str, Row] = {
                     within("json_cpu_ns_per_delivery", "cpu_ns_per_delivery"),
                 ),
             ),
-            (OURS,),
+            (OURS, "nchan"),
+            "nchan",
         ),
         Row(
             "idle-web",
@@ -325,14 +334,14 @@ ROWS: dict[str, Row] = {
         ),
         Row(
             "small-get",
-            "a GET of a small file of the page, and of the list of rooms",
+            "a GET of the list of rooms, of /healthz, and of a small file of the page",
             web.small_gets,
             _gets,
             "cpu_us_per_get",
             (
-                _cheap_get("over one connection", "cpu_us_per_get"),
-                _cheap_get("over a new connection", "new_cpu_us_per_get"),
-                _cheap_get("the list of rooms", "api_cpu_us_per_get"),
+                _cheap_get("the list of rooms", "cpu_us_per_get"),
+                _cheap_get("/healthz", "health_cpu_us_per_get"),
+                _cheap_get("a file of the page", "page_cpu_us_per_get"),
             ),
             (OURS,),
         ),
@@ -341,6 +350,22 @@ ROWS: dict[str, Row] = {
             "200 messages/s to 100 readers, alone and beside 4 files at full speed",
             measure.talk_beside_files(100, 200, 4),
             _beside,
+            "p99_us",
+            (
+                Target(
+                    "p99 at most 2 x what it is without",
+                    2,
+                    False,
+                    within("p99_us", "without_p99_us"),
+                ),
+            ),
+            (OURS,),
+        ),
+        Row(
+            "talk-beside-pages",
+            "200 messages/s to 100 readers, alone and beside 1000 loads of the page a minute",
+            measure.talk_beside_pages(100, 200, 1000),
+            _beside_pages,
             "p99_us",
             (
                 Target(

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count, repeat
 
 from benchmarks import files, machine, measure
 from benchmarks.measure import Measure, Measured, Setting, Talk
@@ -13,11 +14,14 @@ from benchmarks.peers import Peer
 
 def websockets(readers: int, senders: int, window: int) -> Measure:
     """Measure deliveries to WebSockets, and to bare JSON connections, in turns. `senders` of the
-    `readers` are text clients, who keep `window` messages in flight each."""
+    `readers` are text clients, who keep `window` messages in flight each. Another server has
+    WebSockets only, which send, too."""
     options = {"rooms": 1, "readers": readers, "senders": senders, "window": window}
     talk = Talk("throughput", 1, {**options, "speakers": "text"})
 
     def measured(peer: Peer, setting: Setting) -> Measured:
+        if peer.name != "chatservice":
+            return Talk("throughput", 1, options)(peer, setting)
         protocols = {it: it for it in ("json", "websocket")}
         found = talk.in_turns(dict.fromkeys(protocols, peer), setting, protocols)
         return found["websocket"] | {f"json_{name}": x for name, x in found["json"].items()}
@@ -52,27 +56,38 @@ def up(peer: Peer, setting: Setting) -> Measured:
 
 # -- small requests --------------------------------------------------------------------------------
 
-GETS = 3000
+GETS = 2500
 """Requests of each kind."""
 
 WARMING = 200
 """Requests before them that do not count."""
 
-_PAGE, _API = "/static/icon.svg", "/api/v1/rooms"
+A_CONNECTION = 900
+"""Requests of the API that a session makes before it connects anew. Fewer than it may make without
+a pause (`Limits.commands_burst`): for one that the server holds back, its sleep would count too."""
+
+_API, _HEALTH, _PAGE = "/api/v1/rooms", "/healthz", "/static/icon.svg"
 
 
 def small_gets(peer: Peer, setting: Setting) -> Measured:
-    """Measure the server's CPU time for a GET, one at a time: of a small file of the page, over one
-    connection and over a new one each, and of the list of rooms."""
+    """Measure the server's CPU time for a GET, one at a time, of a program that keeps its
+    connection: of the list of rooms through the API, of `/healthz`, and of a file of the page; and
+    of that file over a new connection each."""
     with measure.serving(peer, setting) as server:
         watch = machine.Watch(server.pid)
-        kept, asked = _kept(server.port, _PAGE), _kept(server.port, _API)
         figures = {
-            "cpu_us_per_get": _cpu_us(server.pid, kept),
+            "cpu_us_per_get": _cpu_us(server.pid, _renewed(server.port, _API)),
+            "health_cpu_us_per_get": _cpu_us(server.pid, _kept(server.port, _HEALTH)),
+            "page_cpu_us_per_get": _cpu_us(server.pid, _kept(server.port, _PAGE)),
             "new_cpu_us_per_get": _cpu_us(server.pid, lambda: _get_anew(server.port, _PAGE)),
-            "api_cpu_us_per_get": _cpu_us(server.pid, asked),
         }
         return {**figures, "others_busy": watch.others()}
+
+
+def _renewed(port: int, path: str) -> Callable[[], None]:
+    """Return a function that asks, and connects anew after `A_CONNECTION` requests."""
+    gets = (get for _ in count() for get in repeat(_kept(port, path), A_CONNECTION))
+    return lambda: next(gets)()
 
 
 def _cpu_us(pid: int, get: Callable[[], None]) -> float:
