@@ -20,6 +20,7 @@ from chatservice.net import outlet
 from chatservice.net.connection import MovingBytes, ProtocolSession
 from chatservice.net.flow import SERVER_ERROR, FlowControl
 from chatservice.net.linereader import LineReader
+from chatservice.net.onetimer import OneTimer
 from chatservice.net.sniff import Row, hand_over
 from chatservice.net.transfer import Discard
 
@@ -35,7 +36,7 @@ LINGER_SECONDS = 5.0
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
-class ChatProtocol(LineReader):
+class ChatProtocol(OneTimer, LineReader):
     """A `chatservice.net.connection.Connection`: a reader of lines, with a session, and with flow
     control.
 
@@ -63,7 +64,7 @@ class ChatProtocol(LineReader):
         super().__init__()
         self.flow = FlowControl(self)
         self._session: ProtocolSession | None = None
-        self._timer: Any = None  # it waits for one thing at a time
+        self._timer = None
         self.last_active = 0
 
     # -- the life of a connection ----------------------------------------------------------------
@@ -93,19 +94,6 @@ class ChatProtocol(LineReader):
             self._wait(self.factory.limits.handshake_seconds, self.transport.abortConnection)
         else:
             self._wait(self.factory.greeting_delay(self.transport), self._greet)
-
-    def _wait(self, seconds: float, call: Callable[[], None]) -> None:
-        self._wait_no_longer()
-        self._timer = self.factory.reactor.callLater(seconds, self._waited, call)
-
-    def _waited(self, call: Callable[[], None]) -> None:
-        self._timer = None
-        call()
-
-    def _wait_no_longer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def handshakeCompleted(self) -> None:
         """TLS has begun; the wait for the greeting starts."""

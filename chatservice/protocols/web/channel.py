@@ -14,6 +14,7 @@ from twisted.web.http import HTTPChannel
 from chatservice.domain.model import PauseReason, User
 from chatservice.events import EndReason
 from chatservice.net import outlet
+from chatservice.net.onetimer import OneTimer
 from chatservice.net.sniff import hand_over
 from chatservice.net.transfer import Discard
 from chatservice.protocols.web.exchange import Exchange
@@ -37,7 +38,7 @@ class _EarlyPart:
         """Do nothing: the transfer is told."""
 
 
-class WebChannel(HTTPChannel):
+class WebChannel(OneTimer, HTTPChannel):
     """A reader of requests. `outer` is the connection that handed its bytes over; `site_for` makes
     the `chatservice.protocols.web.site.Site` that answers each `Exchange`.
 
@@ -57,16 +58,16 @@ class WebChannel(HTTPChannel):
     def __init__(self, outer: Any, site_for: Callable[["WebChannel"], Any]) -> None:
         super().__init__()
         self.outer = outer
+        self.factory = outer.factory
         self.connection = WebConnection(outer, self)
         self._site = site_for(self)
         self.streaming: Any = None
-        self._timer: Any = None
         self._dismissed = self._input_ended = False
         self._raw_body: Discard | None = None
 
     def _serve(self, exchange: Exchange) -> None:
         """Answer a request when it is this connection's turn, and no rate limit holds it."""
-        flow, slices = self.connection.flow, self.outer.factory.timeslices
+        flow, slices = self.connection.flow, self.factory.timeslices
         if not flow.reasons and slices.is_over():
             flow.pause_reading(PauseReason.TURN)
             slices.enqueue(flow)
@@ -80,20 +81,7 @@ class WebChannel(HTTPChannel):
     def connectionMade(self) -> None:
         """Wait for a request."""
         super().connectionMade()
-        self._wait(self.outer.factory.limits.request_seconds, self._too_slow)
-
-    def _wait(self, seconds: float, call: Callable[[], None]) -> None:
-        self._stop_waiting()
-        self._timer = self.outer.factory.reactor.callLater(seconds, self._waited, call)
-
-    def _waited(self, call: Callable[[], None]) -> None:
-        self._timer = None
-        call()
-
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._wait(self.factory.limits.request_seconds, self._too_slow)
 
     def _too_slow(self) -> None:
         """End a connection without a request; tell a client that has begun one."""
@@ -102,7 +90,7 @@ class WebChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes."""
-        self.outer.last_active = self.outer.factory.idle.step
+        self.outer.last_active = self.factory.idle.step
         if not self._dismissed:
             super().dataReceived(data)
             if self.line_mode and b"\n" in self._buffer and not self._dismissed:
@@ -126,7 +114,7 @@ class WebChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
-        self._stop_waiting()
+        self._wait_no_longer()
         if self.connection.transfer is not None:
             self.connection.transfer.lost()
         self.connection.lost()
@@ -156,7 +144,7 @@ class WebChannel(HTTPChannel):
 
     def expect_body(self) -> None:
         """Wait only so long for the rest of the present body, which is small."""
-        self._wait(self.outer.factory.limits.request_seconds, self._too_slow)
+        self._wait(self.factory.limits.request_seconds, self._too_slow)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a head that is too long."""
@@ -167,8 +155,8 @@ class WebChannel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """Take a head. A request with a body is served before it has come."""
-        self.outer.factory.browsers.note(outlet.neighbour(self.transport))
-        self._stop_waiting()
+        self.factory.browsers.note(outlet.neighbour(self.transport))
+        self._wait_no_longer()
         exchange = self.requests[-1]
         self.persistent = int(self.checkPersistence(exchange, self._version))
         if self._input_ended:
@@ -185,7 +173,7 @@ class WebChannel(HTTPChannel):
         """Take the end of a body; serve a request without one."""
         exchange, bodiless = self.requests[-1], self.length == 0
         if not self._dismissed:
-            self._stop_waiting()
+            self._wait_no_longer()
         super().allContentReceived()
         if bodiless and not exchange.started:
             self._serve(exchange)
@@ -221,7 +209,7 @@ class WebChannel(HTTPChannel):
 
     def requestDone(self, request: Exchange) -> None:
         """Take the next request."""
-        self._wait(self.outer.factory.limits.request_seconds, self._too_slow)
+        self._wait(self.factory.limits.request_seconds, self._too_slow)
         super().requestDone(request)
 
     # -- the end ---------------------------------------------------------------------------------
@@ -275,7 +263,7 @@ class WebChannel(HTTPChannel):
     def upgrade(self, protocol_for: Callable[[Any], Any]) -> None:
         """Give the connection to another protocol, which is a WebSocket, and is made of the
         connection on the port. Nothing of this one stays."""
-        self._stop_waiting()
+        self._wait_no_longer()
         self._networkProducer.unregisterProducer()
         rest = b"".join((*self._dataBuffer, self._buffer))  # the second is of the same segment
         self._dataBuffer, self._buffer = [], b""

@@ -1,5 +1,6 @@
 """A connection of HTTP, as sessions and transfers know connections."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -7,18 +8,20 @@ from chatservice.net.connection import MovingBytes
 from chatservice.net.flow import FlowControl
 
 
-class WebConnection:
-    """A `chatservice.net.connection.Connection`. `outer` is the connection on the port, and
-    `channel` its `chatservice.protocols.web.channel.WebChannel`."""
+class InnerConnection:
+    """The common part of a `chatservice.net.connection.Connection` within another one: `outer`, the
+    connection on the port."""
 
-    def __init__(self, outer: Any, channel: Any) -> None:
-        self.factory = outer.factory
+    transfer: MovingBytes | None
+
+    __slots__ = ("factory", "flow", "outer", "transfer", "transport")
+
+    def __init__(self, outer: Any) -> None:
+        self.factory: Any = outer.factory
         self.transport: Any = outer.transport
-        self.flow = FlowControl(self)
-        self.transfer: MovingBytes | None = None
-        self.when_read_on: Callable[[], None] | None = None
         self.outer = outer
-        self.channel = channel
+        self.flow = FlowControl(self)
+        self.transfer = None
 
     @property
     def connected(self) -> int:
@@ -30,13 +33,33 @@ class WebConnection:
         """Its address and port."""
         return str(self.outer.peer)
 
-    def lost(self) -> None:
-        """The connection is gone."""
-        self.flow.connection = None
-
     def pauseProducing(self) -> None:
         """Read nothing more."""
         self.transport.pauseProducing()
+
+    @abstractmethod
+    def read_on(self) -> None:
+        """Handle the input that was read already, and read on."""
+
+    def logged_in(self) -> None:
+        """The client has a name, or a ticket: the login timeout ends."""
+        self.factory.login_timeout.remove(self.outer)
+
+
+class WebConnection(InnerConnection):
+    """A connection of HTTP, of which `channel` is the
+    `chatservice.protocols.web.channel.WebChannel`."""
+
+    __slots__ = ("channel", "when_read_on")
+
+    def __init__(self, outer: Any, channel: Any) -> None:
+        super().__init__(outer)
+        self.when_read_on: Callable[[], None] | None = None
+        self.channel = channel
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self.flow.connection = None
 
     def read_on(self) -> None:
         """Read on."""
@@ -46,10 +69,6 @@ class WebConnection:
         if (call := self.when_read_on) is not None:
             self.when_read_on = None
             call()
-
-    def logged_in(self) -> None:
-        """The client has a name, or a ticket."""
-        self.factory.login_timeout.remove(self.outer)
 
     def setRawMode(self) -> None:
         """Give the bytes of the body to the transfer."""

@@ -14,10 +14,10 @@ from chatservice.events import EndReason, Event
 from chatservice.grammar import jsonlines, websocket
 from chatservice.grammar.websocket import CloseCode, FrameReader, WebSocketError
 from chatservice.net import outlet
-from chatservice.net.connection import MovingBytes
 from chatservice.net.delivery import EntryFormat
-from chatservice.net.flow import SERVER_ERROR, FlowControl
+from chatservice.net.flow import SERVER_ERROR
 from chatservice.protocols.jsonsession import JsonSession
+from chatservice.protocols.web.webconnection import InnerConnection
 
 PING_SECONDS = 25.0
 """Seconds between two pings: proxies end connections that are silent for 60, as nginx does
@@ -103,25 +103,16 @@ class Pings:
             self._reactor.callLater(0, self._ping_some, rest)
 
 
-class WebSocketConnection:
-    """A `chatservice.net.connection.Connection` of frames, of which `outer` is the connection on
-    the port. An incoming message is taken as a line of the JSON format, so order, limits and flow
-    control are the same."""
+class WebSocketConnection(InnerConnection):
+    """A connection of frames. An incoming message is taken as a line of the JSON format, so order,
+    limits and flow control are the same. Files have connections of their own."""
 
     kind = WebSocketSession.kind
-    transfer: MovingBytes | None
 
-    __slots__ = (
-        *("_closed", "_input_over", "_pings", "_reader", "_session", "_taking", "_timer"),
-        *("factory", "flow", "outer", "transfer", "transport"),
-    )
+    __slots__ = ("_closed", "_input_over", "_pings", "_reader", "_session", "_taking", "_timer")
 
     def __init__(self, outer: Any, chat: Chat, pings: Pings) -> None:
-        self.factory: Any = outer.factory
-        self.transport: Any = outer.transport
-        self.outer = outer
-        self.flow = FlowControl(self)
-        self.transfer = None  # connections of their own carry files
+        super().__init__(outer)
         self._reader = FrameReader(outer.factory.limits.line_bytes)
         self._pings = pings
         self._closed = self._input_over = self._taking = False
@@ -129,20 +120,6 @@ class WebSocketConnection:
         self._session = WebSocketSession(self, chat)
         self.factory.login_timeout.add(outer)
         pings.add(self)
-
-    @property
-    def connected(self) -> int:
-        """True until the connection is gone."""
-        return int(self.outer.connected)
-
-    @property
-    def peer(self) -> str:
-        """Its address and port."""
-        return str(self.outer.peer)
-
-    def logged_in(self) -> None:
-        """The client has a name: the login timeout ends."""
-        self.factory.login_timeout.remove(self.outer)
 
     def ping(self) -> None:
         """Send a ping, unless the client does not even read its messages."""
@@ -161,10 +138,6 @@ class WebSocketConnection:
         if not self._closed:
             self._reader.feed(data)
             self._take()
-
-    def pauseProducing(self) -> None:
-        """Read nothing more."""
-        self.transport.pauseProducing()
 
     def read_on(self) -> None:
         """Handle the messages that are here, and read on."""
