@@ -356,9 +356,10 @@ class Users:
             self._stop_ignoring(session, key)
         if session.user is None:
             return
-        self._report(
-            "{user} left, from {origin}", user=session.user.name, origin=session.peer.origin
-        )
+        if session.traits.visible:  # single requests are one line of the log
+            self._report(
+                "{user} left, from {origin}", user=session.user.name, origin=session.peer.origin
+            )
         stays = any(it.traits.visible for it in session.user.sessions if it is not session)
         reason = LeaveReason.LEFT if stays else LeaveReason.QUIT
         reason = LeaveReason.OUT if put_out else reason
