@@ -27,7 +27,7 @@ class SqliteEngine:
 
     Entries are kept for `keep_seconds`, and while the database has no more than `keep_bytes`; None
     means no bound. The `checkers` of twisted.cred check passwords of names without one here.
-    `keys` are the operator's TLS keys, for backups.
+    `keys` are the operator's TLS keys, for backups. `make_logs` makes the store of the logs.
     Raises `Refusal`, with one sentence for the operator, if the directories cannot be used.
     """
 
@@ -41,6 +41,7 @@ class SqliteEngine:
         checkers: Sequence[Any] = (),
         keys: Sequence[Path] = (),
         limits: Limits | None = None,
+        make_logs: type[LogStore] = LogStore,
     ) -> None:
         limits = limits or Limits()
         inside = Path(os.path.realpath(files)).is_relative_to(os.path.realpath(data))
@@ -55,7 +56,7 @@ class SqliteEngine:
             )
         )
         self._reactor = reactor
-        self.logs = LogStore(
+        self.logs = make_logs(
             *(reactor, data / "chat.sqlite"),
             limits=limits,
             forget_files=lambda folder: self.files.forget(folder),  # they need its table first

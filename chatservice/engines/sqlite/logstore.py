@@ -38,8 +38,11 @@ class LogStore:
 
     A change that the disk refuses is refused to its caller (not-stored). `files`, `rooms`,
     `accounts` and `members` are its other tables. `forget_files` deletes the files of a removed
-    room.
+    room. Each change is an operation with a name, which is run by `commit`. What is stored of
+    guests ends with the process, unless `keeps_guests`.
     """
+
+    keeps_guests = False
 
     log = Logger()
 
@@ -54,7 +57,7 @@ class LogStore:
         self._limits = limits = limits or Limits()
         self._reactor = reactor
         self._closed = False
-        self._db = open_database(path)
+        self._db = open_database(path, self.keeps_guests)
         self._last = _last_positions(self._db)
         self._ages = EntryAges(self._db, self._commit, clocks, limits)
         self._unnoted: set[int] = set()
@@ -73,9 +76,15 @@ class LogStore:
             *(self._last, self._last_of, self._said, self._keep_key, self._annotations.decide),
             moved=self._moved,
         )
+        self._operations: dict[str, Callable[..., Any]] = {
+            "append": self._append,
+            "erase": self._erase,
+            "reassign": self._reassign,
+            "drop_inbox": self._forget,
+        }
         look = self._thread.do
         self._registry = Registry(
-            *(self._tables, self._store, self._empty_log, forget_files, look, limits)
+            *(self._tables, self.commit, self._empty_log, forget_files, look, limits)
         )
         self.rooms, self.accounts = self._registry.rooms, self._registry.accounts
         self.members = self._registry.members
@@ -120,7 +129,7 @@ class LogStore:
 
     def append(self, batch: Sequence[Draft], read: Mapping[int, int]) -> "Deferred[Appended]":
         self.accounts.note_read(read)
-        return self._thread.do(self._append, batch, read).addCallback(self._tell)
+        return self.commit("append", batch, read).addCallback(self._tell)
 
     def _tell(self, done: tuple[T, Sequence[Change]]) -> T:
         """Tell the follower of changes, and return the result."""
@@ -168,7 +177,7 @@ class LogStore:
         return self._thread.do(self._end_some, seconds, size)
 
     async def erase(self, log: int, position: int) -> bool:
-        found: bool = self._tell(await self._change(self._erase, log, position))
+        found: bool = self._tell(await self.commit("erase", log, position))
         if found:
             await self._empty_wal()
         return found
@@ -188,7 +197,7 @@ class LogStore:
         return self._thread.do(self._said, log, writer, key)
 
     def drop_inbox(self, log: int) -> Awaitable[None]:
-        return self._change(self._forget, log).addErrback(lambda failure: None)
+        return self.commit("drop_inbox", log).addErrback(lambda failure: None)
 
     async def _empty_wal(self) -> None:
         """Remove erased text from the write-ahead log too; later, if a reader is in the way."""
@@ -197,9 +206,11 @@ class LogStore:
             again(integrity.AGAIN_SECONDS, lambda: Deferred.fromCoroutine(self._empty_wal()))
 
     async def reassign(self, key: str, mark: str, erase: bool, after: int) -> int | None:
-        step = await self._change(self._reassign, key, mark, erase, after)
-        reached: int | None = self._tell(step)
-        if erase and reached is None:
+        reached = await self._thread.do(self._end_of_some, after)
+        if reached is not None:
+            args = key, mark, erase, after, reached
+            self._tell(await self.commit("reassign", *args))
+        elif erase:
             await self._empty_wal()
         return reached
 
@@ -218,8 +229,14 @@ class LogStore:
     def _look(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
         return self._reading.do(job, self._reader, *args)
 
-    def _store(self, name: str, *args: Any) -> "Deferred[Any]":
-        return self._change(getattr(self._tables, name), *args)
+    def commit(self, name: str, *args: Any) -> "Deferred[Any]":
+        """Run an operation in one commit, by its name: one of the logs', or a method of the tables.
+        Answer with its result."""
+        return self._change(self._operation(name), *args)
+
+    def _operation(self, name: str) -> Callable[..., Any]:
+        found = self._operations.get(name)
+        return found if found is not None else getattr(self._tables, name)
 
     def _change(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
         return self._thread.do(job, *args).addErrback(self._refused)
@@ -233,7 +250,11 @@ class LogStore:
 
     @contextmanager
     def _commit(self) -> Iterator[None]:
-        """All of it is stored, or nothing."""
+        """All of it is stored, or nothing; within another one, with that one's rest."""
+        if self._db.in_transaction:
+            with self._savepoint():
+                yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -248,6 +269,20 @@ class LogStore:
                 with suppress(sqlite3.Error):
                     self._db.execute(f"PRAGMA user_version = {VERSION}")
             raise
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        self._db.execute("SAVEPOINT operation")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK TO operation")
+            self._last.clear()
+            raise
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("RELEASE operation")
 
     def _execute_each(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
         """Execute a statement with each of the rows. Return the number of the row it made last."""
@@ -304,8 +339,12 @@ class LogStore:
         ).fetchone()
         return row[0] if row is not None else None
 
+    def _now(self) -> int:
+        """Return the time that keys are kept with, in milliseconds."""
+        return self._ages.now()
+
     def _keep_key(self, log: int, writer: str, key: str, position: int) -> None:
-        now = self._ages.now()
+        now = self._now()
         self._db.execute(
             "INSERT INTO said VALUES (?, ?, ?, ?, ?)",
             (log, writer, key, position, now),
@@ -423,6 +462,10 @@ class LogStore:
         )
         self._db.executemany(sql, [(log, at) for at in {*positions} - {*but}])
 
+    def _end_of_some(self, after: int) -> int | None:
+        rows = self._some_blocks(after)
+        return rows[-1][0] if rows else None
+
     def _some_blocks(self, after: int) -> list[tuple[int, int, int, bytes]]:
         """Return the next blocks behind one: number, log, first position and entries; so many as
         are dealt with in one step."""
@@ -437,11 +480,10 @@ class LogStore:
         return rows
 
     def _reassign(
-        self, key: str, mark: str, erase: bool, after: int
-    ) -> tuple[int | None, Sequence[Change]]:
-        rows = self._some_blocks(after)
-        if not rows:
-            return None, ()
+        self, key: str, mark: str, erase: bool, after: int, reached: int
+    ) -> tuple[None, Sequence[Change]]:
+        sql = "SELECT id, log, first, entries FROM block WHERE id > ? AND id <= ? ORDER BY id"
+        rows = self._db.execute(sql, (after, reached)).fetchall()
         changed: list[Change] = []
         topics: list[tuple[int, str]] = []
         with self._commit():
@@ -465,7 +507,7 @@ class LogStore:
                 TopicChanged(it[0], "") for it in topics if self._db.execute(sql, it).rowcount
             ]
         self._indexer.nudge()
-        return rows[-1][0], changed
+        return None, changed
 
     def _used(self) -> int:
         pages, free, size = (

@@ -179,10 +179,11 @@ ORDER BY last DESC
 """Selects the blocks of a log up to a position, newest first, without a walk through newer ones."""
 
 
-def open_database(path: Path) -> sqlite3.Connection:
+def open_database(path: Path, keeps_guests: bool = False) -> sqlite3.Connection:
     """Open the database at `path`, for one thread at a time to write to.
 
-    If there is none, it is made; an older one is upgraded, after a copy was made beside it. Raises
+    If there is none, it is made; an older one is upgraded, after a copy was made beside it. Guests'
+    inboxes are emptied, unless it `keeps_guests`: those of other nodes' guests. Raises
     `Refusal` with one sentence for the operator if it cannot be used; it is unchanged then.
     """
     with integrity.refusing(path):
@@ -195,8 +196,9 @@ def open_database(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         integrity.overwrite(db)
-        for table in ("block", "said"):
-            db.execute(f"DELETE FROM {table} WHERE log < 0")
+        if not keeps_guests:
+            for table in ("block", "said"):
+                db.execute(f"DELETE FROM {table} WHERE log < 0")
         db.execute("DELETE FROM file WHERE shelf GLOB '.guests/*'")
         return db
 
