@@ -39,7 +39,7 @@ class LocalNameClaims:
     ) -> int:
         self.check(name, own)
         number = guest_number(secret)
-        self._add(name, number)
+        self.add(name, number)
         return number
 
     async def rename_guest(self, name: str, new: str) -> None:
@@ -47,7 +47,7 @@ class LocalNameClaims:
         self.check(new, key)
         if key == names.key(new):
             self._forget(name)
-        self._add(new, self._guests[key])
+        self.add(new, self._guests[key])
 
     async def claim_account(self, key: str) -> None:
         pass
@@ -55,12 +55,19 @@ class LocalNameClaims:
     def release(self, name: str) -> None:
         self.forget(name)
 
-    def forget(self, name: str) -> None:
-        """Forget who has a name, if a guest has it."""
-        if self._guests.pop(names.key(name), None) is not None:
-            self._forget(name)
+    def forget(self, name: str) -> bool:
+        """Forget who has a name; return whether a guest had it."""
+        if self._guests.pop(names.key(name), None) is None:
+            return False
+        self._forget(name)
+        return True
 
-    def _add(self, name: str, number: int) -> None:
+    def number_of(self, key: str) -> int:
+        """Return the number of the guest who has the name with that key. Raises `KeyError`."""
+        return self._guests[key]
+
+    def add(self, name: str, number: int) -> None:
+        """Note that a guest has a name."""
         key = names.key(name)
         self._guests[key] = number
         for look in skeletons(name) - {key}:

@@ -447,7 +447,8 @@ class MemoryEngine:
     def _store(self, name: str, *args: Any) -> "Deferred[Any]":
         if self.failing:
             return fail(not_stored())
-        return execute(getattr(self._tables, name), *args)
+        storing = execute(getattr(self._tables, name), *args)
+        return storing.addCallback(self.registry.stored, name, args)
 
     async def start(self) -> None:
         pass

@@ -30,20 +30,17 @@ class Registry:
         look: Callable[..., "Deferred[Any]"],
         limits: Limits,
     ) -> None:
-        self._keep = store
-        storage = Storage(tables, self._store, self.changed, unused, forget_files, look)
+        storage = Storage(tables, store, self.changed, unused, forget_files, look)
         self.rooms = RoomRegistry(storage)
         self.accounts = AccountRegistry(storage, limits)
         self.members = MemberRegistry(storage, self.accounts)
         self._effects = {**self.rooms.effects, **self.accounts.effects, **self.members.effects}
         self.followers: list[Follower] = []
 
-    def _store(self, name: str, *args: Any) -> "Deferred[Any]":
-        return self._keep(name, *args).addCallback(self.stored, name, args)
-
     def stored(self, result: Any, name: str, args: Sequence[Any]) -> Any:
         """Bring the state in memory up to what a method of the tables has stored, by its name, and
-        tell the followers. Return the `result` of the method."""
+        tell the followers. Return the `result` of the method. The engine calls this after each of
+        them, in their order."""
         effect = self._effects.get(name)
         if effect is not None:
             effect(result, *args)

@@ -1,8 +1,8 @@
 """Rooms in memory, and all rules about their names, numbers and bounds, for one process."""
 
 from collections import Counter
-from collections.abc import Awaitable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from twisted.internet.defer import DeferredLock
@@ -37,6 +37,7 @@ class RoomRegistry:
         self._look = storage.look
         self.deciding = DeferredLock()
         self._locks = KeyedLock()
+        self._overtaken: set[int] = set()
         # The keys of names that are taken, and of names whose files are being removed.
         self._taken: set[str] = set()
         self._leaving: set[str] = set()
@@ -52,8 +53,32 @@ class RoomRegistry:
             "change_rules": self._rules_changed,
         }
 
-    def exclusive(self, room: int) -> AbstractAsyncContextManager[None]:
-        return self._locks.acquire(room)
+    @asynccontextmanager
+    async def exclusive(self, room: int) -> AsyncIterator[None]:
+        async with self._locks.acquire(room):
+            self._overtaken.discard(room)
+            yield
+
+    def changed_elsewhere(self, room: int) -> None:
+        """Note that another node changes a room: whoever holds it here has not seen that."""
+        if self._locks.is_locked(room):
+            self._overtaken.add(room)
+
+    async def forget_files(self, room: int) -> None:
+        """Delete the files of a room that another node removes."""
+        await self._forget_files(self.rows[room].name)
+
+    def _check_held(self, room: int) -> None:
+        """Raise `Refusal` (not-stored, no-such-room) if a room was changed elsewhere since its lock
+        was entered."""
+        if room not in self.rows:
+            raise Refusal(Code.NO_SUCH_ROOM, "That room was removed; join another one.")
+        if room in self._overtaken:
+            raise Refusal(
+                Code.NOT_STORED,
+                "Somebody else changed {room} at the same moment; look at it, and try again.",
+                room=self.rows[room].name,
+            )
 
     @decided
     async def create(
@@ -147,6 +172,7 @@ class RoomRegistry:
         self._skeletons -= Counter(skeletons(name))
 
     async def remove(self, room: int) -> None:
+        self._check_held(room)
         name = self.rows[room].name
         key = names.key(name)
         self._leaving.add(key)
@@ -158,6 +184,7 @@ class RoomRegistry:
 
     @decided
     async def _remove(self, room: int) -> None:
+        self._check_held(room)
         await self._store("remove_room", room)
 
     def _removed(self, _: None, room: int) -> None:
@@ -167,6 +194,7 @@ class RoomRegistry:
 
     @decided
     async def retire(self, room: int, name: str) -> None:
+        self._check_held(room)
         retired = RoomRow(room, name, "", None, 0, access=Access.CLOSED)
         await self._store("retire_room", retired)
 
@@ -179,6 +207,7 @@ class RoomRegistry:
 
     @decided
     async def configure(self, change: RoomChanged) -> None:
+        self._check_held(change.number)
         to = change._asdict()
         record = to.pop("record")
         row = replace(self.rows[change.number], **to)
@@ -193,6 +222,7 @@ class RoomRegistry:
 
     @decided
     async def change_rules(self, change: RulesChanged) -> None:
+        self._check_held(change.room)
         await self._store("change_rules", change)
 
     def _rules_changed(self, _: None, change: RulesChanged) -> None:

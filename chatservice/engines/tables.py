@@ -148,9 +148,10 @@ class Storage(NamedTuple):
     """An engine as the registries need it.
 
     `store(name, *args)` runs a method of the `tables`, by its name, where the engine stores, and
-    then its effect; it may raise `Superseded` instead. `look` runs one that only reads, behind what
-    was stored before. `tell` takes changes for the follower. `unused` gets the number of a log that
-    is to be emptied, `forget_files` the folder of a removed room, whose files go.
+    then its effect (`Registry.stored`); it may raise `Superseded` instead. `look` runs one that
+    only reads, behind what was stored before. `tell` takes changes for the follower. `unused` gets
+    the number of a log that is to be emptied, `forget_files` the folder of a removed room, whose
+    files go.
     """
 
     tables: Tables

@@ -79,9 +79,9 @@ async def test_settings_and_rules(engine, notes):
     lab = await room(engine, owner="alice")
     await engine.rooms.configure(RoomChanged(lab, "hash", Access.HIDDEN, True, 30))
     assert notes.changes[-1] == RoomChanged(lab, "hash", Access.HIDDEN, True, 30)
-    await engine.rooms.change_rules(RulesChanged(lab, [BAN, MODERATOR]))
-    await engine.rooms.change_rules(RulesChanged(lab, [BAN._replace(until=NOW + 1)], [MODERATOR]))
-    assert [change.dropped for change in notes.of(RulesChanged)] == [(), [MODERATOR]]
+    await engine.rooms.change_rules(RulesChanged(lab, (BAN, MODERATOR)))
+    await engine.rooms.change_rules(RulesChanged(lab, (BAN._replace(until=NOW + 1),), (MODERATOR,)))
+    assert [change.dropped for change in notes.of(RulesChanged)] == [(), (MODERATOR,)]
     await append(engine, say(lab, "about", kind=Kind.TOPIC))
     await engine.follow(later := Notes())
     (row,) = later.of(RoomRow)
@@ -176,12 +176,12 @@ async def test_an_action_is_stored_with_what_it_changes(engine, notes):
     lab = await room(engine)
     ban = ModerationRecord(NOW, "alice", "ban", "eve", "spam", "for 60 s")
     of_guest = BAN._replace(subject=guest_id(7))
-    await engine.rooms.change_rules(RulesChanged(lab, [BAN, of_guest], record=ban))
+    await engine.rooms.change_rules(RulesChanged(lab, (BAN, of_guest), record=ban))
     await engine.rooms.configure(RoomChanged(lab, None, Access.PUBLIC, False, 5, ban))
     kick = ModerationRecord(NOW, "alice", "kick", "eve", put_out=guest_id(7))
     await engine.rooms.change_rules(RulesChanged(lab, record=kick))
     assert notes.changes[-3:] == [
-        RulesChanged(lab, [BAN, of_guest], (), ban),
+        RulesChanged(lab, (BAN, of_guest), (), ban),
         RoomChanged(lab, None, Access.PUBLIC, False, 5, ban),
         RulesChanged(lab, (), (), kick),
     ]

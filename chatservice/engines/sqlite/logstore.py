@@ -89,6 +89,7 @@ class LogStore:
         self.rooms, self.accounts = self._registry.rooms, self._registry.accounts
         self.members = self._registry.members
         self._changed = self._registry.changed
+        self._stored = self._registry.stored
         self._indexer = Indexer(path, index_path(path), limits)
         self._searcher = Searcher(path, index_path(path), self._indexer.make_again, limits)
         self._searching = WorkerThread(reactor, "chat-search", by_turns=limits)
@@ -232,7 +233,7 @@ class LogStore:
     def commit(self, name: str, *args: Any) -> "Deferred[Any]":
         """Run an operation in one commit, by its name: one of the logs', or a method of the tables.
         Answer with its result."""
-        return self._change(self._operation(name), *args)
+        return self._change(self._operation(name), *args).addCallback(self._stored, name, args)
 
     def _operation(self, name: str) -> Callable[..., Any]:
         found = self._operations.get(name)

@@ -1,0 +1,10 @@
+"""The engine of a cluster: one replicated log of changes (NATS JetStream), which each node applies,
+in order, to a database of its own.
+
+* `wire`: operations as bytes, and back.
+* `natslink`: the connection to the log, in a thread of its own.
+* `clustertables`: what the nodes know of each other, in the database.
+* `replicatedlogs`: the log store whose changes go through the log.
+* `sharedclaims`: the names of guests, on all nodes.
+* `clusterengine`: the whole, its start, and its checks.
+"""

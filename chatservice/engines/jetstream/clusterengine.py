@@ -1,0 +1,147 @@
+"""The engine of a node of a cluster: SQLite and plain folders, behind a replicated log."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+
+from chatservice.domain.ports.engine_ports import Follower
+from chatservice.engines.jetstream.logaddress import LogAddress
+from chatservice.engines.jetstream.natslink import LogInfo, NatsLink
+from chatservice.engines.jetstream.replicatedlogs import ReplicatedLogs
+from chatservice.engines.jetstream.sharedclaims import SharedNameClaims
+from chatservice.engines.sqlite.engine import SqliteEngine
+from chatservice.errors import Code, Refusal
+from chatservice.limits import Limits
+
+_OVERHEAD = 1024
+"""Bytes that a message has beside its operations: its head, and the headers of NATS."""
+
+LOOK_SECONDS, MISSES = 5.0, 4
+"""A node asks the others so often whether they live, and takes one for dead that so many times in a
+row nobody heard: a server of the log that is killed makes a node miss one or two."""
+
+
+class JetStreamEngine:
+    """The port `Engine`, for one node of several: those with the same log at `address`.
+
+    `data`, `files` and the rest are as in `SqliteEngine`, for this node. `on_end` is called with a
+    refusal, for the operator, if the node cannot go on.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        address: LogAddress,
+        data: Path,
+        files: Path,
+        on_end: Callable[[Refusal], None] = lambda why: None,
+        checkers: Sequence[Any] = (),
+        keys: Sequence[Path] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._address = address
+        self._data = data
+        self._node = secrets.token_hex(8)
+        self._local = SqliteEngine(
+            *(reactor, data, files),
+            checkers=checkers,
+            keys=keys,
+            limits=limits,
+            make_logs=ReplicatedLogs,
+        )
+        logs: Any = self._local.logs
+        self.logs: ReplicatedLogs = logs
+        self.logs.on_end = on_end
+        self.rooms, self.accounts = self._local.rooms, self._local.accounts
+        self.members, self.files = self._local.members, self._local.files
+        self.hasher, self.authenticator = self._local.hasher, self._local.authenticator
+        self.maintenance = self._local.maintenance
+        self.claims = SharedNameClaims(self.accounts.claims, self.logs.commit, self._node)
+        self.logs.effects.update(
+            add_claim=self.claims.added,
+            release_claim=self.claims.released,
+            node_gone=self.claims.ended,
+            node_started=lambda result, node: None,
+        )
+        self._link: NatsLink | None = None
+        self._missed: dict[str, int] = {}
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
+
+    async def start(self) -> None:
+        running: Deferred[None] = Deferred()
+        self._reactor.callWhenRunning(running.callback, None)
+        await running
+        link = self._link = NatsLink(self._reactor, self._address, self._node)
+        info = await link.connect(secrets.token_hex(16))
+        tables = self.logs.cluster
+        self._check(info)
+        if not tables.cluster:
+            tables.begin(info.cluster)
+        for claim in tables.claims():
+            self.claims.added(None, *claim)
+        former, applied = tables.former_node, tables.applied
+        tables.note_node(self._node)
+        await self._local.start()
+        self.logs.join(link, self._node, info.most_bytes - _OVERHEAD)
+        await link.follow(applied, self.logs.receive)
+        gone = bool(former) and not await link.is_alive(former)
+        if gone:  # it is this node, before it was started again
+            self.logs.commit("node_gone", former)
+        await self.logs.commit("node_started", self._node)
+        self._looking.start(LOOK_SECONDS, now=False)
+
+    def _check(self, info: LogInfo) -> None:
+        """Raise `Refusal` for a data directory that is not one of this cluster."""
+        tables = self.logs.cluster
+        if not tables.cluster and self.rooms.rows:
+            raise Refusal(
+                Code.NOT_STORED,
+                "The directory {folder} has the chat of a server that is no node of a cluster; "
+                "name an empty one with --data.",
+                folder=self._data,
+            )
+        if tables.cluster and tables.cluster != info.cluster:
+            raise Refusal(
+                Code.NOT_STORED,
+                "The directory {folder} belongs to another cluster than {servers}; name that one's "
+                "servers with --engine, or an empty directory with --data.",
+                folder=self._data,
+                servers=self._address,
+            )
+        if tables.applied > info.last:
+            raise Refusal(
+                Code.NOT_STORED,
+                "The directory {folder} is ahead of the log of {servers}, which has lost messages; "
+                "restore the log, or name an empty directory with --data.",
+                folder=self._data,
+                servers=self._address,
+            )
+
+    async def _look(self) -> None:
+        """See whether the other nodes live. The names of a dead one's guests become free."""
+        assert self._link is not None
+        for node in sorted(self.logs.cluster.nodes - {self._node}):
+            alive = await self._link.is_alive(node)
+            self._missed[node] = 0 if alive else self._missed.get(node, 0) + 1
+            if self._missed[node] >= MISSES:
+                self._missed[node] = 0
+                self.logs.commit("node_gone", node).addErrback(lambda failure: None)
+
+    def follow(self, follower: Follower) -> Awaitable[None]:
+        return self.logs.follow(follower)
+
+    def stopping(self) -> "Deferred[None]":
+        return self._local.stopping()
+
+    async def stop(self) -> None:
+        if self._looking.running:
+            self._looking.stop()
+        await self._local.stop()
+        if self._link is not None:
+            self._link.close()

@@ -1,0 +1,394 @@
+"""The connection to the log, in a thread of its own.
+
+nats-py needs an event loop of asyncio. That has a thread, so the server keeps its reactor, and what
+nats-py reads, parses and encrypts does not delay talk. All methods are for other threads.
+"""
+
+import asyncio
+import json
+import re
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, TypeVar
+from urllib.request import urlopen
+
+import nats
+import nats.errors
+import nats.js.errors
+from nats.js.api import (
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    StorageType,
+    StreamConfig,
+)
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice.engines.jetstream.logaddress import LogAddress
+from chatservice.errors import Code, Refusal
+
+T = TypeVar("T")
+
+OLDEST = (2, 15)
+"""The oldest version of nats-server with a sync for each write that is fast enough: 2.14 stored
+1,900 messages a second, 2.15 more than 20,000."""
+
+CONNECT_SECONDS = 10.0
+"""The longest time in which a server must answer at the start."""
+
+ANSWER_SECONDS = 5.0
+"""The time after which a message is published again, if no answer has come. It is stored once."""
+
+NODE_SECONDS = 2.0
+"""The longest time that a change waits for the other nodes. A node that takes longer is stopped or
+overloaded, and its users have their former rights until it goes on (docs/cluster.md)."""
+
+AGAIN_SECONDS = 0.1
+"""The time from one attempt to the next: while the servers elect a leader, say."""
+
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_WRONG_SEQUENCE = 10071
+_NOT_NOW = frozenset({10164, 10008, 10074, 10076})
+"""Errors of a server that may go away: another attempt decides. All others are refusals."""
+
+
+class NotStored(Exception):
+    """The log has refused a message, which is not stored, now or later."""
+
+
+class LogInfo:
+    """The state of the log: the id of its `cluster`, the sequence of its `last` message, and the
+    size in bytes that a message may have."""
+
+    def __init__(self, cluster: str, last: int, most_bytes: int) -> None:
+        self.cluster = cluster
+        self.last = last
+        self.most_bytes = most_bytes
+
+
+Receive = Callable[[int, int, bytes], Awaitable[None]]
+"""Takes a message of the log, in the thread of the connection: its sequence, the time at which it
+was stored (milliseconds since 1970), and its bytes. The next one comes when it is done."""
+
+
+class NatsLink:
+    """A connection to the log at an address. Answers come in the thread of the `reactor`."""
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, address: LogAddress, node: str) -> None:
+        self._reactor = reactor
+        self._address = address
+        self._subject = f"{address.stream}.{node}"
+        self._alive = f"{address.stream}-ALIVE"
+        self._node = node
+        self._client: Any = None
+        self._js: Any = None
+        self._own = 0  # the sequence of this node's last message
+        self._followed = 0
+        self._applied = 0
+        self._asked: list[tuple[int, Any]] = []
+        self._subscription: Any = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="chat-nats", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.close()
+
+    def connect(self, cluster: str) -> "Deferred[LogInfo]":
+        """Connect, and make the log if there is none: then `cluster` is its id. Raises `Refusal`,
+        with a sentence for the operator."""
+        return self._do(self._connect(cluster))
+
+    def publish(self, data: bytes) -> "Deferred[int]":
+        """Add a message to the log. Answer with its sequence when it is stored, however long that
+        takes; nothing else is published meanwhile. Raises `NotStored`."""
+        return self._do(self._publish(data))
+
+    def follow(self, after: int, receive: Receive) -> "Deferred[None]":
+        """Deliver each message behind a sequence, in order, from now on."""
+        return self._do(self._follow(after, receive))
+
+    def note_applied(self, sequence: int) -> None:
+        """Tell whoever waits for it that this node has applied the log up to a message."""
+        self._applied = sequence
+        if self._asked:
+            self.run_soon(self._answer_some)
+
+    def wait_for_nodes(self, nodes: Iterable[str], sequence: int) -> "Deferred[None]":
+        """Answer when nodes have applied the log up to a message: all that live, or those that did
+        within `NODE_SECONDS`."""
+        return self._do(self._wait_for_nodes(sorted(nodes), sequence))
+
+    def is_alive(self, node: str) -> "Deferred[bool]":
+        """Return whether a node answers."""
+        return self._do(self._is_alive(node))
+
+    def run_soon(self, call: Callable[[], object]) -> None:
+        """Call a function in the thread of the connection."""
+        with suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(call)
+
+    def close(self) -> None:
+        """End the connection, and the thread."""
+        closing = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
+        with suppress(Exception):
+            closing.result(2.0)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(2.0)
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> "Deferred[T]":
+        """Run a coroutine in the thread; answer in the reactor's."""
+        answer: Deferred[T] = Deferred()
+
+        def done(future: "Future[T]") -> None:
+            error = future.exception() if not future.cancelled() else NotStored("it has ended")
+            if error is not None:
+                self._reactor.callFromThread(answer.errback, Failure(error))
+            else:
+                self._reactor.callFromThread(answer.callback, future.result())
+
+        asyncio.run_coroutine_threadsafe(work, self._loop).add_done_callback(done)
+        return answer
+
+    # -- in the thread of the connection ---------------------------------------------------------
+
+    async def _connect(self, cluster: str) -> LogInfo:
+        address = self._address
+        try:
+            options: dict[str, Any] = {"tls": _tls(address)} if address.tls else {}
+            if address.creds:
+                options["user_credentials"] = address.creds
+            self._client = await asyncio.wait_for(
+                nats.connect(
+                    servers=list(address.servers),
+                    name=f"chat {self._node}",
+                    ping_interval=1,
+                    max_outstanding_pings=2,
+                    reconnect_time_wait=0.1,
+                    max_reconnect_attempts=-1,
+                    allow_reconnect=True,
+                    error_cb=self._failed,
+                    **options,
+                ),
+                CONNECT_SECONDS,
+            )
+        except (TimeoutError, OSError, nats.errors.Error, ValueError) as error:
+            raise _refusal(
+                "No server of {servers} lets this one in ({why}); start nats-server there, or "
+                "correct --engine.",
+                servers=address,
+                why=_why(error),
+            ) from None
+        self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
+        self._check_version()
+        await self._check_synced()
+        return await self._open_stream(cluster)
+
+    async def _failed(self, error: Exception) -> None:
+        self.log.debug("the connection to the log: {why}", why=_why(error))
+
+    def _check_version(self) -> None:
+        version = str(self._client._server_info.get("version", "0"))
+        numbers = tuple(int(it) for it in re.findall(r"\d+", version)[:2])
+        if numbers < OLDEST:
+            raise _refusal(
+                "nats-server {version} is too old for a cluster; install {oldest} or newer.",
+                version=version,
+                oldest=".".join(map(str, OLDEST)),
+            )
+
+    async def _check_synced(self) -> None:
+        """Raise `Refusal` unless each server that answers syncs each write: with the default, which
+        syncs every two minutes, servers that lose their power lose what was acknowledged."""
+        told = 0
+        for host in dict.fromkeys(self._address.hosts):
+            name = f"[{host}]" if ":" in host else host
+            url = f"http://{name}:{self._address.http}/jsz"
+            try:
+                config = (await asyncio.to_thread(_read_json, url)).get("config", {})
+            except (OSError, ValueError):
+                continue
+            told += 1
+            if not config.get("sync_always"):
+                raise _refusal(
+                    "The server {host} does not sync what it stores; set `sync_interval: always` "
+                    "in the block jetstream of its configuration.",
+                    host=host,
+                )
+        if not told:
+            raise _refusal(
+                "No server of {servers} tells on port {port} whether it syncs what it stores; let "
+                "nats-server listen there for monitoring (`http:`), or name its port in --engine: "
+                "?http=PORT.",
+                servers=self._address,
+                port=self._address.http,
+            )
+
+    async def _open_stream(self, cluster: str) -> LogInfo:
+        name = self._address.stream
+        until = self._loop.time() + CONNECT_SECONDS
+        while True:
+            try:
+                info = await self._js.stream_info(name)
+                break
+            except nats.js.errors.NotFoundError:
+                with suppress(nats.js.errors.BadRequestError):  # another node was first
+                    await self._make_stream(name, cluster, until)
+            except (TimeoutError, nats.errors.Error) as error:
+                await self._wait_for_log(error, until)
+        found = (info.config.metadata or {}).get("chat-cluster", "")
+        if not found:
+            raise _refusal(
+                "The stream {name} is another program's; name another one: --engine "
+                "nats://HOST:PORT/NAME.",
+                name=name,
+            )
+        return LogInfo(found, info.state.last_seq, self._client.max_payload)
+
+    async def _make_stream(self, name: str, cluster: str, until: float) -> None:
+        config = StreamConfig(
+            name=name,
+            subjects=[f"{name}.*"],
+            storage=StorageType.FILE,
+            discard=DiscardPolicy.NEW,
+            num_replicas=3 if len(self._address.servers) >= 3 else 1,
+            deny_purge=True,
+            metadata={"chat-cluster": cluster},
+        )
+        try:
+            await self._js.add_stream(config)
+        except nats.js.errors.ServiceUnavailableError as error:
+            await self._wait_for_log(error, until)
+
+    async def _wait_for_log(self, error: BaseException, until: float) -> None:
+        """Wait a moment for the servers to answer. Raises `Refusal`."""
+        if self._loop.time() > until:
+            raise _refusal(
+                "The servers {servers} have no log to write to ({why}); see that most of them run, "
+                "with JetStream.",
+                servers=self._address,
+                why=_why(error),
+            )
+        await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _publish(self, data: bytes) -> int:
+        before, unknown = self._own, False
+        while self._own == before:  # its delivery may come before the answer
+            try:
+                headers = {_EXPECTED: str(before)}
+                ack = await self._js.publish(
+                    self._subject, data, timeout=ANSWER_SECONDS, headers=headers
+                )
+                self._own = max(self._own, ack.seq)
+                break
+            except nats.js.errors.APIError as error:
+                if error.err_code == _WRONG_SEQUENCE:
+                    stored = int((re.findall(r"\d+", error.description or "") or ["0"])[-1])
+                    self._own = max(self._own, stored)
+                    if stored <= before:
+                        raise NotStored("another node writes as this one") from error
+                elif error.err_code not in _NOT_NOW and not unknown:
+                    raise NotStored(_why(error)) from error
+            except nats.errors.MaxPayloadError as error:
+                raise NotStored(_why(error)) from error
+            except (TimeoutError, nats.errors.Error, OSError) as error:
+                # Without a stream's answer, nothing is known: it may be stored, and must not be
+                # refused any more.
+                unknown = unknown or not isinstance(error, nats.js.errors.NoStreamResponseError)
+                self.log.debug("not stored yet: {why}", why=_why(error))
+            if self._own == before:
+                await asyncio.sleep(AGAIN_SECONDS)
+        return self._own
+
+    async def _follow(self, after: int, receive: Receive) -> None:
+        self._followed = after
+        await self._client.subscribe(f"{self._alive}.{self._node}", cb=self._take_question)
+
+        async def take(message: Any) -> None:
+            metadata = message.metadata
+            sequence = metadata.sequence.stream
+            if sequence <= self._followed:
+                return
+            if sequence > self._followed + 1:  # the log never drops one: it was lost on its way
+                self._loop.create_task(subscribe())
+                return
+            self._followed = sequence
+            if message.subject == self._subject:
+                self._own = max(self._own, sequence)
+            await receive(sequence, round(metadata.timestamp.timestamp() * 1000), message.data)
+
+        async def subscribe() -> None:
+            if self._subscription is not None:
+                with suppress(nats.errors.Error):
+                    await self._subscription.unsubscribe()
+            start = ConsumerConfig(
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._followed + 1
+            )
+            stream = self._address.stream
+            self._subscription = await self._js.subscribe(
+                f"{stream}.*",
+                stream=stream,
+                ordered_consumer=True,
+                idle_heartbeat=1.0,
+                cb=take,
+                config=start,
+            )
+
+        await subscribe()
+
+    async def _take_question(self, message: Any) -> None:
+        """Take the question of another node: has this one applied the log up to a message?"""
+        with suppress(ValueError):
+            self._asked.append((int(message.data), message))
+            self._answer_some()
+
+    def _answer_some(self) -> None:
+        for question in [it for it in self._asked if it[0] <= self._applied]:
+            self._asked.remove(question)
+            self._loop.create_task(question[1].respond(b""))
+
+    async def _wait_for_nodes(self, nodes: Sequence[str], sequence: int) -> None:
+        await asyncio.gather(*(self._is_alive(it, sequence, NODE_SECONDS) for it in nodes))
+
+    async def _is_alive(self, node: str, applied: int = 0, seconds: float = 1.0) -> bool:
+        try:
+            await self._client.request(f"{self._alive}.{node}", b"%d" % applied, timeout=seconds)
+        except nats.errors.NoRespondersError:
+            return False
+        except (TimeoutError, nats.errors.Error):
+            pass  # one that is slow is not gone
+        return True
+
+    async def _close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+
+def _tls(address: LogAddress) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=address.ca)
+
+
+def _read_json(url: str) -> Any:
+    with urlopen(url, timeout=2.0) as answer:
+        return json.loads(answer.read(1 << 20))
+
+
+def _why(error: BaseException) -> str:
+    """Return why something failed, in a few words."""
+    described = getattr(error, "description", None) or str(error) or type(error).__name__
+    return str(described).removeprefix("nats: ")
+
+
+def _refusal(text: str, **values: Any) -> Refusal:
+    return Refusal(Code.NOT_STORED, text, **values)

@@ -1,0 +1,293 @@
+"""Two nodes over one log: what one stores the other has, and each race has one winner."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
+
+from chatservice.domain.ports.log_ports import BlockReplaced
+from chatservice.domain.ports.room_ports import RoomChanged, RulesChanged
+from chatservice.domain.rules import Access, Rule, RuleKind
+from chatservice.entries import Kind
+from chatservice.errors import Code, Refusal
+from tests.cluster.conftest import JetStreamCase, make_engine
+from tests.contract.conftest import NOW, Notes, append, at_once, code_of, room, say, texts
+
+
+class FollowerNotes(Notes):
+    """Notes of what an engine tells, with what other nodes have appended."""
+
+    def __init__(self):
+        super().__init__()
+        self.runs = {}
+
+    def appended(self, runs):
+        """Note the runs of another node."""
+        for log, new in runs.items():
+            self.runs.setdefault(log, []).extend(new)
+
+
+class Nodes:
+    """Nodes of a cluster, each with its engine and its follower's notes."""
+
+    def __init__(self, path, server):
+        self._path = path
+        self.case = JetStreamCase(path / "0", server)
+        self._server = server
+        self.engines = []
+        self.notes = []
+
+    async def start(self):
+        """Start another node, and return its engine."""
+        number = len(self.engines)
+        engine = self.case.engine if not number else self._engine(number)
+        await engine.start()
+        self.engines.append(engine)
+        self.notes.append(FollowerNotes())
+        await engine.follow(self.notes[-1])
+        return engine
+
+    def _engine(self, number):
+        return make_engine(self._server, self.case.stream, self._path / str(number))
+
+    async def restart(self, number):
+        """Start a node again that was stopped."""
+        self.engines[number] = self._engine(number)
+        await self.engines[number].start()
+        self.notes[number] = FollowerNotes()
+        await self.engines[number].follow(self.notes[number])
+
+    async def settle(self):
+        """Return when each node has what any node has stored so far."""
+        for engine in self.engines:
+            sequence = engine.logs.cluster.applied
+            nodes = {it._node for it in self.engines}
+            await engine._link.wait_for_nodes(nodes, sequence)
+
+    def rows(self, number):
+        """Return all that a node has stored, but for what is its own."""
+        with closing(sqlite3.connect(self._path / str(number) / "data" / "chat.sqlite")) as db:
+            return {it: db.execute(f"SELECT * FROM {it}").fetchall() for it in SAME}
+
+
+SAME = ["room", "rule", "deed", "annotation", "account", "member", "token", "code", "block", "said"]
+"""The tables that are the same on all nodes."""
+
+
+@pytest.fixture
+def nodes(tmp_path, nats_server):
+    """Return two nodes that have started."""
+    nodes = Nodes(tmp_path, nats_server)
+    for _ in range(2):
+        pytest_twisted.blockon(ensureDeferred(nodes.start()))
+    yield nodes
+    for engine in nodes.engines:
+        pytest_twisted.blockon(ensureDeferred(engine.stop()))
+
+
+def at_each(doing):
+    """Return the results of what both nodes do at once."""
+    return gatherResults([Deferred.fromCoroutine(it) for it in doing])
+
+
+@pytest_twisted.ensureDeferred
+async def test_positions_are_the_same(nodes):
+    """Both say something at once, many times: both have all of it, in one order, without a gap; and
+    each is told what the other has said, at the positions where it stands."""
+    one, other = nodes.engines
+    lab = await room(one)
+    await nodes.settle()
+    said = await at_each(
+        append(engine, say(lab, f"{name}{at}"), say(lab, f"{name}{at}b"))
+        for at in range(40)
+        for engine, name in ((one, "one"), (other, "other"))
+    )
+    assert sorted(position for found in said for position in found) == list(range(1, 161))
+    await nodes.settle()
+    stored = await texts(one, lab)
+    assert stored == await texts(other, lab)
+    assert nodes.rows(0) == nodes.rows(1)
+    for notes, name in zip(nodes.notes, ("other", "one"), strict=True):
+        told = [(at, run.texts[0]) for at, run in notes.runs[lab]]
+        assert told == [(at, it) for at, it in enumerate(stored, 1) if it.startswith(name)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_key_is_stored_once(nodes):
+    """A client that goes on at another node says again what may not be stored, with its key."""
+    one, other = nodes.engines
+    lab = await room(one)
+    await nodes.settle()
+    found = await at_each(
+        append(engine, say(lab, "once", key="k", writer="alice")) for engine in (one, other)
+    )
+    assert found == [[1], [1]]
+    await nodes.settle()
+    assert await texts(one, lab) == await texts(other, lab) == ["once"]
+    told = [notes.runs.get(lab, []) for notes in nodes.notes]
+    assert sorted(map(len, told)) == [0, 1]  # the node that did not store it
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_race_has_one_winner(nodes):
+    """Two nodes at once give one name to a guest, a room, or an account: one of them is refused."""
+    one, other = nodes.engines
+    for at in range(5):
+        claims = await at_once(*(it.claims.claim_guest(f"g{at}") for it in (one, other)))
+        assert Code.NAME_TAKEN in claims
+        assert len({*claims} - {Code.NAME_TAKEN}) == 1
+        rooms = await at_once(*(room(it, f"r{at}") for it in (one, other)))
+        assert Code.ROOM_EXISTS in rooms
+        assert len({*rooms} - {Code.ROOM_EXISTS}) == 1
+        accounts = await at_once(
+            *(it.accounts.register(f"a{at}", "hash", None, NOW) for it in (one, other))
+        )
+        assert Code.ALREADY_REGISTERED in accounts
+        assert len({*accounts} - {Code.ALREADY_REGISTERED}) == 1
+    await nodes.settle()
+    assert nodes.rows(0) == nodes.rows(1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_numbers_are_given_once(nodes):
+    """Rooms and accounts that are made at once get numbers of their own."""
+    made = await at_each(
+        room(engine, f"{name}{at}")
+        for at in range(5)
+        for engine, name in zip(nodes.engines, "pq", strict=True)
+    )
+    assert len(set(made)) == 10
+    await nodes.settle()
+    assert {it.number for it in nodes.engines[0].rooms.rows.values()} == set(made)
+    assert nodes.engines[0].rooms.rows == nodes.engines[1].rooms.rows
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_name_is_free_when_its_guest_is_gone(nodes):
+    """A guest's name is taken on all nodes, also for one that looks like it, until it is given
+    back."""
+    one, other = nodes.engines
+    await one.claims.claim_guest("Alice")
+    await nodes.settle()
+    assert await code_of(other.claims.check_free("alice")) == Code.NAME_TAKEN
+    assert await code_of(other.claims.claim_guest("A1ice")) == Code.NAME_TAKEN
+    one.claims.release("Alice")
+    await one.claims.claim_guest("bob")  # behind the release
+    await nodes.settle()
+    await other.claims.claim_guest("alice")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_rule_holds_everywhere_before_it_is_acknowledged(nodes):
+    """The other node is told of a lost right before the moderator is answered."""
+    one, other = nodes.engines
+    lab = await room(one)
+    ban = Rule(RuleKind.BANNED, "mallory", 0, "alice", NOW)
+    for at in range(10):
+        change = RulesChanged(lab, added=(ban._replace(subject=f"mallory{at}"),))
+        await one.rooms.change_rules(change)
+        assert [it.added for it in nodes.notes[1].of(RulesChanged)][-1:] == [change.added]
+    guest = RulesChanged(lab, added=(ban._replace(subject="guest/1"),))
+    await other.rooms.change_rules(guest)
+    assert [it.added for it in nodes.notes[0].of(RulesChanged)][-1:] == [guest.added]
+    await other.rooms.configure(RoomChanged(lab, None, Access.CLOSED, True, 5))
+    assert nodes.notes[0].of(RoomChanged) == [RoomChanged(lab, None, Access.CLOSED, True, 5)]
+    assert one.rooms.rows == other.rooms.rows
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_of_two_moderators_looks_again(nodes):
+    """A moderator whose room another node has changed meanwhile is refused, and undoes nothing."""
+    one, other = nodes.engines
+    lab = await room(one)
+    await nodes.settle()
+    async with one.rooms.exclusive(lab):
+        await other.rooms.configure(RoomChanged(lab, None, Access.CLOSED, False, 0))
+        change = RoomChanged(lab, None, Access.PUBLIC, False, 0)
+        assert await code_of(one.rooms.configure(change)) == Code.NOT_STORED
+    assert one.rooms.rows[lab].access is Access.CLOSED
+    async with one.rooms.exclusive(lab):
+        await one.rooms.configure(change)
+    assert other.rooms.rows[lab].access is Access.PUBLIC
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_erased_is_gone_everywhere(nodes):
+    """An erased text is in neither database, and both nodes show their readers that it is gone."""
+    one, other = nodes.engines
+    lab = await room(one)
+    await nodes.settle()
+    await append(other, say(lab, "a", "secret", "c"))
+    assert await other.logs.erase(lab, 2)
+    await nodes.settle()
+    for at, engine in enumerate(nodes.engines):
+        assert "secret" not in str(await texts(engine, lab))
+        assert "secret" not in str(nodes.rows(at))
+        (told,) = nodes.notes[at].of(BlockReplaced)
+        assert [entry.kind for _, entry in told.block.entries()][1] == Kind.GONE
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_refused_never_appears(nodes):
+    """A full log refuses entries: no node has them, also with room again, or after a restart."""
+    one, other = nodes.engines
+    lab = await room(one)
+    await append(one, say(lab, "before"))
+    async with nodes.case.failing():
+        for engine in nodes.engines:
+            with pytest.raises(Refusal):
+                await append(engine, say(lab, "refused"))
+    assert await append(one, say(lab, "after")) == [2]
+    assert await append(other, say(lab, "then")) == [3]
+    await nodes.settle()
+    await other.stop()
+    await nodes.restart(1)
+    for engine in nodes.engines:
+        assert await texts(engine, lab) == ["before", "after", "then"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_catches_up(nodes):
+    """A node that was away, and an empty one, have everything before they answer."""
+    one, other = nodes.engines
+    lab = await room(one)
+    await nodes.settle()
+    await other.stop()
+    for at in range(300):
+        await append(one, say(lab, f"m{at}"))
+    await one.accounts.register("alice", "hash", None, NOW)
+    await nodes.restart(1)
+    await nodes.start()
+    assert len(await texts(nodes.engines[1], lab)) == len(await texts(nodes.engines[2], lab)) == 300
+    assert nodes.rows(0) == nodes.rows(1) == nodes.rows(2)
+    assert await nodes.engines[2].accounts.account("alice")
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_names_of_a_node_that_comes_back_are_free(nodes):
+    """The guests of a node that was stopped are gone: when it is back, their names are free."""
+    one, other = nodes.engines
+    await other.claims.claim_guest("carol")
+    await nodes.settle()
+    await other.stop()
+    assert await code_of(one.claims.check_free("carol")) == Code.NAME_TAKEN
+    await nodes.restart(1)
+    await nodes.settle()
+    await one.claims.claim_guest("carol")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_node_taken_for_dead_ends(nodes):
+    """A node that the others took for dead stores nothing any more, and is told to end."""
+    one, other = nodes.engines
+    lab = await room(one)
+    ended = Deferred()
+    other.logs.on_end = ended.callback
+    await one.logs.commit("node_gone", other._node)
+    with pytest.raises(Refusal):
+        await append(other, say(lab, "late"))
+    assert (await ended).sentence == "The other nodes took this one for dead; start it again."
+    await nodes.settle()
+    assert await texts(one, lab) == []
