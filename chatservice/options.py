@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
@@ -16,6 +17,8 @@ from chatservice import __version__, config, names
 from chatservice.domain.addresses import parse_network
 from chatservice.domain.users import Registration
 from chatservice.errors import Refusal
+from chatservice.protocols.web.branding import NAME_CHARACTERS, Branding, read_logo
+from chatservice.protocols.web.colors import parse_color
 from twisted import copyright
 
 
@@ -26,8 +29,9 @@ class Options(usage.Options, AuthOptionMixin):
     `files` and `interface` are strings, and `tls` is one or None. `keep-seconds` and `keep-bytes`
     are numbers, or None for no bound. `registration` is a value of `Registration`, and `checkers` a
     list of checkers of twisted.cred. `limits` has the values for `chatservice.limits.Limits` that
-    options and the file of `--config` set. `arguments` is the command line. The argument `limits`
-    gives other defaults to limits, for tests.
+    options and the file of `--config` set. `branding` is the look of the page, a `Branding`.
+    `arguments` is the command line. The argument `limits` gives other defaults to limits, for
+    tests.
     """
 
     supportedInterfaces = (IUsernamePassword,)
@@ -43,6 +47,9 @@ class Options(usage.Options, AuthOptionMixin):
         ["config", "c", None, "A TOML file with options and limits. SIGHUP reads it again."],
         ["data", "d", "chat-data", "The directory for all data."],
         ["files", "f", None, "The directory for shared files [default: SharedFiles in --data]."],
+        ["page-name", None, "Chat", "The name of the page that browsers show."],
+        ["page-color", None, None, "The colour of the page, such as #17695f."],
+        ["page-logo", None, None, "The logo of the page: a file with a PNG, SVG, WebP or JPEG."],
         [
             *("tls", "t", None),
             "Accept TLS too, on the same ports: auto makes a key and a certificate at the first "
@@ -60,6 +67,7 @@ class Options(usage.Options, AuthOptionMixin):
             "config": usage.CompleteFiles("*.toml"),
             "data": usage.CompleteDirs(),
             "files": usage.CompleteDirs(),
+            "page-logo": usage.CompleteFiles("*.(png|svg|webp|jpg|jpeg)"),
             "tls": usage.CompleteFiles(),
         }
     )
@@ -230,6 +238,31 @@ class Options(usage.Options, AuthOptionMixin):
             self["ports"].append(5555)
         if self["tls-only"] and self["tls"] is None:
             raise usage.UsageError("--tls-only needs a certificate: add --tls auto.")
+        self["branding"] = self._branding()
+
+    def _branding(self) -> Branding:
+        """Return what the page looks like."""
+        name, color, logo = (self[f"page-{it}"] for it in ("name", "color", "logo"))
+        if not 0 < len(name.strip()) <= NAME_CHARACTERS:
+            raise usage.UsageError(
+                f"--page-name takes 1 to {NAME_CHARACTERS} characters, not {config.shorten(name)}."
+            )
+        try:
+            parsed = None if color is None else parse_color(color)
+        except ValueError:
+            raise usage.UsageError(
+                "--page-color takes a colour as #17695f: a number sign and six hexadecimal digits, "
+                f"not {config.shorten(color)}."
+            ) from None
+        try:
+            image = None if logo is None else read_logo(Path(logo))
+        except OSError as error:
+            raise usage.UsageError(
+                f"--page-logo {config.shorten(logo)} cannot be read ({error.strerror})."
+            ) from None
+        except ValueError as error:
+            raise usage.UsageError(f"--page-logo {config.shorten(logo)} {error}.") from None
+        return Branding(name.strip(), parsed, image)
 
 
 def _parsed(option: str, text: str, units: Mapping[str, int], meant: str) -> int:
@@ -240,7 +273,7 @@ def _parsed(option: str, text: str, units: Mapping[str, int], meant: str) -> int
     return int(match[1]) * units[match[2]]
 
 
-_PATHS = frozenset({"config", "data", "files", "tls"})
+_PATHS = frozenset({"config", "data", "files", "page-logo", "tls"})
 """Options with paths."""
 
 _SECONDS = {"h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}

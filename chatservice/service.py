@@ -68,6 +68,7 @@ class ChatService(Service):
             self.limits,
             host_names=options["host-names"],
             metrics_from=options["metrics-from"],
+            branding=options["branding"],
         )
         self._options = options
         self._reactor = reactor

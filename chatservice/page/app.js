@@ -4,7 +4,7 @@
 
 import {Composer, lineActions, sentence} from './composer.js';
 import {forTab, place, preferences, remembered} from './connection.js';
-import {el, listed} from './dom.js';
+import {LOGO, el, listed} from './dom.js';
 import {LoginView, toast} from './overlay.js';
 import {Session} from './session.js';
 import {Panel, Sidebar} from './sidebar.js';
@@ -63,7 +63,7 @@ export class Notifier {
     // Some browsers on phones have the constructor and refuse it.
     try {
       const note = new Notification(place, {body: (entry.text ?? entry.name).slice(0, 200), tag: room.key,
-        icon: 'static/icon.svg'});
+        icon: LOGO});
       note.onclick = () => {
         focus();
         this.app.goto(room, entry.seq);
@@ -537,3 +537,10 @@ function later(part, ...names) {
 }
 
 new App(document.getElementById('page')).start();
+// Over TLS the page can be installed, and opens without the server. A certificate that the browser does
+// not trust forbids it.
+if (location.protocol === 'https:') {
+  // The page's policy for scripts allows this one address.
+  const only = window.trustedTypes?.createPolicy('worker', {createScriptURL: () => 'sw.js'});
+  navigator.serviceWorker?.register(only?.createScriptURL('') ?? 'sw.js').catch(() => {});
+}

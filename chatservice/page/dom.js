@@ -46,6 +46,9 @@ function rowOf(row, item) {
   return row && row.stamp === item.stamp ? row : {node: item.make(), stamp: item.stamp};
 }
 
+// The operator's logo, or the page's own.
+export const LOGO = document.querySelector('link[rel=icon]')?.href;
+
 const PATHS = {
   menu: 'M4 6h16M4 12h16M4 18h16',
   people: 'M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c.3-3.6 3-6 6.5-6s6.2 2.4 6.5 6M16 4.3a3.5 3.5 0 0 1 0 6.6M18 14.6c2 .8 3.3 2.7 3.5 5.4',

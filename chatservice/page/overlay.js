@@ -2,7 +2,7 @@
 // form.
 
 import {forGood} from './connection.js';
-import {el, icon, iconButton} from './dom.js';
+import {LOGO, el, icon, iconButton} from './dom.js';
 
 const TOAST_TIME = 6000;
 
@@ -153,7 +153,7 @@ export class LoginView {
     this.#secret = this.#passwordFields();
     this.#form = this.#makeForm();
     this.element = el('main.login', {}, el('.login-card', {}, el('img.logo', {
-      src: 'static/icon.svg', alt: '', width: 56, height: 56}), el('h1', {}, title),
+      src: LOGO, alt: '', width: 56, height: 56}), el('h1', {}, title),
     el('p.lead', {}, 'Rooms, private talk and files. Nothing to install.'), this.#form));
     submits(this.#form, this.#button, this.#problem, (values) => this.#submit(values, enter));
   }

@@ -1,6 +1,6 @@
 // The lists beside the talk: rooms and private talks at the left, a panel at the right.
 
-import {avatar, count, duration, el, iconButton, reconcile, shortTime} from './dom.js';
+import {LOGO, avatar, count, duration, el, iconButton, reconcile, shortTime} from './dom.js';
 
 export class Sidebar {
   #rooms = el('ul.places', {'aria-label': 'Rooms'});
@@ -14,7 +14,7 @@ export class Sidebar {
     this.#me = el('button.me', {onclick: () => app.account()});
     this.#talksHead = this.#head('Private', 'Talk with somebody alone', () => app.newTalk());
     this.element = el('nav.side', {'aria-label': 'Rooms and private talk'},
-      el('.brand', {}, el('img', {src: 'static/icon.svg', alt: '', width: 28, height: 28}),
+      el('.brand', {}, el('img', {src: LOGO, alt: '', width: 28, height: 28}),
         el('strong', {dir: 'auto'}, app.title),
         iconButton('close', 'Close the list of rooms', () => app.closeDrawers(), {class: 'icon-button drawer-only'})),
       el('.side-scroll', {}, this.#head('Rooms', 'Find or make a room', () => app.browse()), this.#rooms,

@@ -28,6 +28,7 @@ from chatservice.protocols.jsonsession import JsonSession, json_refusal
 from chatservice.protocols.textsession import TextSession, text_notice, text_refusal
 from chatservice.protocols.ticketsession import TicketSession, is_foreign
 from chatservice.protocols.web import site as web
+from chatservice.protocols.web.branding import Branding
 from chatservice.replies import CountInfo
 
 log = Logger()
@@ -49,7 +50,7 @@ class ChatFactory(Factory):
     `bye`). `more_rows` are those of further protocols. In the table they stand behind TLS, and
     before tickets, whose row refuses what looks like another protocol. `host_names` are those that
     browsers may use for this server, and `metrics_from` the addresses and networks that may
-    see the metrics; none stand for this machine.
+    see the metrics; none stand for this machine. `branding` is what the page looks like.
     """
 
     noisy = False
@@ -68,6 +69,7 @@ class ChatFactory(Factory):
         more_rows: Sequence[Row] = (),
         host_names: Sequence[str] = (),
         metrics_from: Sequence[str] = (),
+        branding: Branding | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.reactor = reactor
@@ -82,6 +84,7 @@ class ChatFactory(Factory):
         self.bare_words = bare_words
         self.host_names = host_names
         self.metrics_from = tuple(metrics_from)
+        self.branding = branding or Branding()
         self.lag = ReactorLag(reactor)
         self._takes_tls = self._only_tls = False
         self.more_rows = more_rows

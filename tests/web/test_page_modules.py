@@ -15,7 +15,7 @@ def modules(browser, tmp_path_factory):
 
     server = Server(tmp_path_factory.mktemp("modules"))
     page = browser.new_page()
-    page.goto(f"http://127.0.0.1:{server.port}/static/icon.svg")
+    page.goto(f"http://127.0.0.1:{server.port}/healthz")
     yield page
     page.close()
     server.kill()

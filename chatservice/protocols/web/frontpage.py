@@ -13,6 +13,7 @@ from chatservice.grammar import earlytalk
 from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import Request
 from chatservice.protocols.web.exchange import Exchange
+from chatservice.protocols.web.origins import scheme
 from chatservice.protocols.web.pagefiles import PageFile
 from chatservice.protocols.web.webuser import WebUser
 
@@ -20,6 +21,11 @@ PATH = "/"
 
 ENTRIES = 30
 """Entries that the page brings: more than a phone shows."""
+
+POLICY = "Content-Security-Policy"
+
+_WITH_WORKER = "trusted-types 'none'", "trusted-types worker"
+"""A change of the policy, over TLS: the page may name one service worker (`page/app.js`)."""
 
 _PLACE = b'<div id="page">'
 _ROOT = b"<html "
@@ -29,6 +35,9 @@ async def answer(
     exchange: Exchange, page: PageFile, user: WebUser, headers: Mapping[str, str]
 ) -> None:
     """Send the page."""
+    if scheme(exchange) == "https":
+        policy = headers[POLICY].replace(*_WITH_WORKER)
+        headers = {**headers, POLICY: policy}
     talk = await _talk(exchange, user) if exchange.method in ("GET", "HEAD") else None
     if talk is None:
         page.answer(exchange, headers)

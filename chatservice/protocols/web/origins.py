@@ -53,7 +53,7 @@ class Origins:
                 "start it with --host-name NAME.",
             )
         origin = exchange.header("Origin")
-        if origin and origin != f"{_scheme(exchange)}://{host}":
+        if origin and origin != f"{scheme(exchange)}://{host}":
             return 403, "A page of another server may not use this one."
         if exchange.header("Sec-Fetch-Site") in ("cross-site", "same-site"):
             follows_link = exchange.header("Sec-Fetch-Dest") == "document"
@@ -62,7 +62,7 @@ class Origins:
         return None
 
 
-def _scheme(exchange: Exchange) -> str:
+def scheme(exchange: Exchange) -> str:
     """Return the scheme that the browser used. A proxy in front may speak TLS with it: it says so,
     and is believed from the trusted addresses (`Limits.trusted`)."""
     if ISSLTransport.providedBy(exchange.channel.transport):

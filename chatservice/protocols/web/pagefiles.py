@@ -1,13 +1,16 @@
 """The files of the page, in memory: there are few, and all of them are small."""
 
 import gzip
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from chatservice.grammar import pagecommands
+from chatservice.protocols.web.branding import Branding
 from chatservice.protocols.web.exchange import Exchange
 
 TYPES = {
@@ -16,9 +19,14 @@ TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
     "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
     "webmanifest": "application/manifest+json",
 }
 
+
+INERT = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+"""The policy of a picture that could have scripts: they do not run, also if it is a page."""
 
 FOR_GOOD = "max-age=31536000, immutable"
 """The caching of a file below a path that changes with its bytes."""
@@ -53,15 +61,23 @@ class PageFiles:
     """The files by their paths: `/` is `index.html`. All others are below `/static/`, and below
     `/static/VERSION/`, where browsers keep them for good: the page names these paths."""
 
-    def __init__(self) -> None:
+    def __init__(self, branding: Branding) -> None:
         self._by_path: dict[str, PageFile] = {}
+        self._drawn: dict[str, Callable[[], PageFile]] = {}
         folder = files("chatservice") / "page"
         found = sorted(folder.iterdir(), key=_name) if folder.is_dir() else []
         parts = {it.name: it.read_bytes() for it in found if _type(it.name)}
         parts["commands.js"] = pagecommands.module()
+        if "index.html" in parts:
+            branding.apply(parts)
         version = sha256(b"".join(parts.values())).hexdigest()[:16]
         if "index.html" in parts:
             parts["index.html"] = preloading(parts["index.html"], parts)
+        if "sw.js" in parts:
+            parts["sw.js"] = _told_of(parts, version) + parts["sw.js"]
+        for name, draw in branding.drawings().items():
+            for path, caching in _paths(name, version):
+                self._drawn[path] = partial(_drawn, name, draw, caching)
         for name, data in parts.items():
             self._add(name, data, version)
 
@@ -69,13 +85,30 @@ class PageFiles:
         if name == "index.html":
             named = data.replace(b'"static/', f'"static/{version}/'.encode())
             self._by_path["/"] = _page_file(name, named, "no-cache")
+        elif name == "sw.js":  # beside the page, which it may then serve
+            self._by_path["/sw.js"] = _page_file(name, data, "no-cache")
         else:
-            self._by_path[f"/static/{name}"] = _page_file(name, data, "no-cache")
-            self._by_path[f"/static/{version}/{name}"] = _page_file(name, data, FOR_GOOD)
+            for path, caching in _paths(name, version):
+                self._by_path[path] = _page_file(name, data, caching)
 
     def find(self, path: str) -> PageFile | None:
         """Return the file of a path, or None."""
+        if path in self._drawn:
+            self._by_path[path] = self._drawn.pop(path)()
         return self._by_path.get(path)
+
+
+def _paths(name: str, version: str) -> Iterator[tuple[str, str]]:
+    """Yield the paths of a file, and how long browsers keep it there."""
+    yield f"/static/{name}", "no-cache"
+    yield f"/static/{version}/{name}", FOR_GOOD
+
+
+def _told_of(parts: Mapping[str, bytes], version: str) -> bytes:
+    """Return the first lines of the service worker: what it keeps."""
+    names = [name for name in parts if name not in ("index.html", "sw.js")]
+    files = [f"static/{version}/{name}" for name in names]
+    return f"const VERSION = {version!r};\nconst FILES = {json.dumps(files)};\n".encode()
 
 
 _SCRIPT = re.compile(rb'src="static/([\w.]+\.js)"')
@@ -109,6 +142,10 @@ def _tag(data: bytes) -> str:
     return f'W/"{sha256(data).hexdigest()[:32]}"'
 
 
+def _drawn(name: str, draw: Callable[[], bytes], caching: str) -> PageFile:
+    return _page_file(name, draw(), caching)
+
+
 def _page_file(name: str, data: bytes, caching: str) -> PageFile:
     headers = {
         "Content-Type": _type(name) or "",
@@ -116,4 +153,6 @@ def _page_file(name: str, data: bytes, caching: str) -> PageFile:
         "Cache-Control": caching,
         "Vary": "Accept-Encoding",
     }
+    if name.endswith(".svg"):
+        headers["Content-Security-Policy"] = INERT
     return PageFile(data, gzip.compress(data, mtime=0), headers)

@@ -49,7 +49,7 @@ reads it (docs/web.md)."""
 def row(factory: Any) -> PrefixRow:
     """Return the row of HTTP in the table of a `chatservice.protocols.factory.ChatFactory`."""
     origins, pings = Origins(factory.host_names), Pings(factory.reactor)
-    shared = SharedParts(PageFiles(), origins, pings, Monitoring(factory))
+    shared = SharedParts(PageFiles(factory.branding), origins, pings, Monitoring(factory))
 
     def serve(connection: Any, chat: Chat) -> WebChannel:
         return WebChannel(connection, partial(Site, chat, shared))
