@@ -29,7 +29,9 @@ def html(room: str, entries: Sequence[Entry]) -> bytes:
     return (
         b'<div class="early app"><div class="side"></div><main class="center"><header class="bar">'
         b'<div class="bar-words"><h1 class="room" dir="auto">%b</h1></div></header>'
-        b'<div class="talk"><div class="log"><div class="rows">%b</div></div></div></main></div>'
+        b'<div class="talk"><div class="log"><div class="rows">%b</div></div></div>'
+        b'<div class="composer"><div class="composer-box"></div></div><div class="typists"></div>'
+        b'</main><div class="panel"></div></div>'
     ) % (attribute(room), b"".join(reversed(rows)))
 
 
@@ -40,13 +42,14 @@ def attribute(text: str) -> bytes:
 
 def _row(entry: Entry, above: Entry | None) -> bytes:
     if above is not None and above.who == entry.who:
-        gutter = head = b""
+        kind, gutter, head = b"row grouped", b"", b""
     else:
+        kind = b"row"
         gutter = b'<span class="avatar">%b</span>' % attribute(entry.who[:1].upper())
         head = b'<div class="head"><span class="name" dir="auto">%b</span></div>'
         head %= attribute(entry.who)
     text = entry.file.name if entry.file else entry.text
     return (
-        b'<div class="row"><div class="gutter">%b</div><div class="body">%b'
+        b'<div class="%b"><div class="gutter">%b</div><div class="body">%b'
         b'<div class="text" dir="auto">%b</div></div></div>'
-    ) % (gutter, head, attribute(text))
+    ) % (kind, gutter, head, attribute(text))

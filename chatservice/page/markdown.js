@@ -3,7 +3,7 @@
 
 import {el} from './dom.js';
 import {copy} from './overlay.js';
-import {mentions} from './state.js';
+import {mentions, mentionsAll} from './state.js';
 
 const INLINE = new RegExp([
   '`([^`\\n]+)`',
@@ -121,7 +121,8 @@ function inline(piece, me) {
     return el('a', {href: `#${piece.room}/${piece.seq}`}, `#${piece.room}/${piece.seq}`);
   }
   if (piece.kind === 'mention') {
-    return el(mentions(piece.text, me) ? 'span.mention.of-me' : 'span.mention', {}, `@${piece.text}`);
+    const text = `@${piece.text}`;
+    return el(mentions(text, me) || mentionsAll(text) ? 'span.mention.of-me' : 'span.mention', {}, text);
   }
   return el(TAGS[piece.kind], {}, piece.inside.map((each) => inline(each, me)));
 }

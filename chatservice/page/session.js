@@ -2,7 +2,7 @@
 // waits, and keeps the state up to date.
 
 import {Connection, Outbox, forGood, forTab, isLost, preferences, random} from './connection.js';
-import {entryOf, keyOf} from './state.js';
+import {entryOf, keyOf, mentionsAll} from './state.js';
 
 const PAGE = 100;           // entries that one step of scrolling reads
 const FEWEST = 60;          // entries that a room begins with
@@ -160,16 +160,30 @@ export class Session {
     }
   }
 
-  // Read what was missed. After a long sleep, or if the operator restored an earlier log, the
-  // newest entries are read instead.
+  // Read what was missed; after a long sleep, the newest entries instead. If the operator restored an
+  // earlier log, everything is read anew.
   async #catchUp(room, {seq}) {
     const gap = seq - room.last;
-    if (gap < 0 || gap > GAP) {
+    if (gap < 0 || await this.#differs(room)) {
+      room.rewind(seq);
+      await this.refreshUnread(room.name);
+      this.told.notice(`The log of ${room.name} was put back to an earlier state. All that is kept of it is shown.`);
+    } else if (gap > GAP) {
       room.forget();
       room.last = seq;
     } else if (gap > 0) {
       await this.request('join', {room: room.name, after: room.last});
     }
+  }
+
+  // Whether another entry stands where the newest one was: a restored log may have grown since.
+  async #differs(room) {
+    const seen = room.entries.findLast(({seq}) => seq <= room.last);
+    if (!seen) return false;
+    const {entries: [event]} = await this.#history(room, {after: seen.seq - 1, limit: 1});
+    if (event?.seq !== seen.seq) return false;
+    const {time, from} = entryOf(event);
+    return time !== seen.time || keyOf(from) !== keyOf(seen.from);
   }
 
   #joined(answer) {
@@ -242,7 +256,12 @@ export class Session {
     if (event.event === 'read' && event.room !== '@') this.refreshUnread(event.room).catch(() => {});
     if (event.event === 'out') this.#out(room, event);
     this.bell.ring('rooms', 'talk', 'people');
-    if (fresh) this.told.arrived(fresh.room, fresh.entry);
+    if (fresh) this.#arrived(fresh);
+  }
+
+  async #arrived({room, entry}) {
+    if (!room.isPrivate && mentionsAll(entry.text ?? '')) await this.refreshUnread(room.name).catch(() => {});
+    this.told.arrived(room, entry);
   }
 
   // The server says in `end` that it ends the connection, and why.

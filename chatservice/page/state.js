@@ -47,6 +47,7 @@ export class Room {
     this.draft = '';
     this.about = null;
     this.editing = null;
+    this.era = 0;  // grows when the log is put back: positions mean other entries then
   }
 
   find(seq) {
@@ -81,6 +82,12 @@ export class Room {
     this.notes = [];
     this.loaded = this.complete = false;
     this.live = true;
+  }
+
+  // The log is an earlier one, which ends at `last`: what is known of it may be wrong.
+  rewind(last) {
+    this.forget();
+    Object.assign(this, {era: this.era + 1, last, read: 0, unread: 0, mentions: 0, mark: null});
   }
 
   change(seq, fields) {
@@ -168,6 +175,7 @@ export class State {
   #count(room, entry) {
     if (entry.seq <= room.read) return;
     room.unread += 1;
+    // Of @room, the server knows whether a moderator said it.
     if (room.isPrivate || mentions(entry.text ?? '', this.me)) room.mentions += 1;
   }
 
@@ -251,6 +259,11 @@ export class State {
     };
   }
 }
+
+// The word with which a moderator mentions everybody.
+const EVERYBODY = '@room';
+
+export const mentionsAll = (text) => mentions(text, EVERYBODY);
 
 // Whether a text has that name as a word, in any case.
 export function mentions(text, name) {

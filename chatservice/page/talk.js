@@ -2,7 +2,7 @@
 
 import {avatar, clock, dayKey, dayName, el, hue, icon, iconButton, listed, reconcile, shortClock, shortTime, size, wholeTime} from './dom.js';
 import {richText} from './markdown.js';
-import {keyOf, mentions} from './state.js';
+import {keyOf, mentions, mentionsAll} from './state.js';
 
 const NEAR = 700;   // pixels from the top at which older entries are read
 const AT_END = 60;  // pixels from the bottom that still count as the end
@@ -270,7 +270,7 @@ function entryItem(app, room, entry, walk) {
   const grouped = entry.kind === 'action' || Boolean(walk.above) && TALK.has(entry.kind) && TALK.has(walk.above.kind)
     && keyOf(walk.above.from) === keyOf(entry.from) && entry.time - walk.above.time < TOGETHER
     && !entry.about && !entry.pinned;
-  return {key: entry.seq, stamp: `${entry.stamp}/${grouped}`,
+  return {key: entry.seq, stamp: `${room.era}/${entry.stamp}/${grouped}`,
     make: () => entryRow(app, room, entry, grouped)};
 }
 
@@ -299,7 +299,8 @@ function entryRow(app, room, entry, grouped) {
 const rowId = ({seq}) => `entry-${seq}`;
 
 function classesOf(app, entry, grouped) {
-  const forMe = !app.state.isMe(entry.from) && entry.text && mentions(entry.text, app.state.me);
+  const forMe = !app.state.isMe(entry.from) && entry.text
+    && (mentions(entry.text, app.state.me) || mentionsAll(entry.text));
   return ['div.row', grouped && 'grouped', forMe && 'for-me', entry.pinned && 'pinned',
     entry.notice && 'notice'].filter(Boolean).join('.');
 }
