@@ -1,27 +1,33 @@
 """Fast starts of programs: each is forked from a process that has imported the modules it needs.
 
 Apart from that they are like programs on a command line: a process of their own, with arguments, an
-environment, a current directory and three descriptors. A fork saves half a second for each of
-hundreds of programs. A test of the start itself uses `subprocess`.
+environment, a current directory and three descriptors, or a terminal. A fork saves half a second
+for each of hundreds of programs. A test of the start itself uses `subprocess`.
 """
 
 import array
 import atexit
 import contextlib
+import fcntl
 import json
 import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+from pexpect.fdpexpect import fdspawn
+
 PRELOADED = (
+    "chatservice.client.fullscreen",
     "chatservice.client.main",
     "chatservice.client.pipescreen",
     "chatservice.plugin",
@@ -37,9 +43,8 @@ PRELOADED = (
 _REQUEST_BYTES = 1 << 20
 
 
-class ForkedProcess:
-    """A running program, with the needed part of `subprocess.Popen`'s interface. `stdin` is a pipe
-    if `typed`; `stdout` has its output and errors."""
+class _Forked:
+    """A running program, with the needed part of `subprocess.Popen`'s interface."""
 
     def __init__(
         self,
@@ -47,15 +52,15 @@ class ForkedProcess:
         arguments: Sequence[str],
         folder: Path,
         environment: Mapping[str, str],
-        typed: bool = False,
+        stdin: int,
+        stdout: int,
     ) -> None:
+        """Start it with these descriptors, and close them here. If `stdin` is a terminal, the
+        program has it for itself."""
         self.returncode: int | None = None
-        theirs_in, self.stdin = _pipe_in() if typed else (os.open(os.devnull, os.O_RDONLY), None)
-        mine_out, theirs_out = os.pipe()
         self._ending, theirs_ending = os.pipe()
-        self.stdout: IO[bytes] = os.fdopen(mine_out, "rb")
         request = json.dumps([code, list(arguments), str(folder), dict(environment)]).encode()
-        theirs = [theirs_in, theirs_out, theirs_ending]
+        theirs = [stdin, stdout, theirs_ending]
         try:
             self.pid = _nursery().start(request, theirs)
         finally:
@@ -84,11 +89,72 @@ class ForkedProcess:
     def send_signal(self, how: int) -> None:
         """Send it a signal, if it still runs."""
         if self.poll() is None:
-            os.kill(self.pid, how)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, how)
 
     def kill(self) -> None:
         """Kill it."""
         self.send_signal(signal.SIGKILL)
+
+
+class ForkedProcess(_Forked):
+    """A running program between pipes. `stdin` is one if `typed`; `stdout` has its output and
+    errors."""
+
+    def __init__(
+        self,
+        code: str,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        typed: bool = False,
+    ) -> None:
+        theirs_in, self.stdin = _pipe_in() if typed else (os.open(os.devnull, os.O_RDONLY), None)
+        mine_out, theirs_out = os.pipe()
+        self.stdout: IO[bytes] = os.fdopen(mine_out, "rb")
+        super().__init__(code, arguments, folder, environment, theirs_in, theirs_out)
+
+
+class ForkedOnTerminal(_Forked):
+    """A running program on a terminal of `size` rows and columns, with the needed part of
+    `pexpect.spawn`'s interface."""
+
+    def __init__(
+        self,
+        code: str,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        size: tuple[int, int],
+        timeout: float,
+    ) -> None:
+        mine, theirs = os.openpty()
+        self._terminal = fdspawn(mine, timeout=timeout)
+        self.send = self._terminal.send
+        self.read_nonblocking = self._terminal.read_nonblocking
+        self.fileno = self._terminal.fileno
+        self.setwinsize(*size)
+        super().__init__(code, arguments, folder, environment, theirs, os.dup(theirs))
+
+    def setwinsize(self, rows: int, columns: int) -> None:
+        """Give the terminal another size."""
+        size = struct.pack("4H", rows, columns, 0, 0)
+        fcntl.ioctl(self._terminal.child_fd, termios.TIOCSWINSZ, size)
+
+    @property
+    def exitstatus(self) -> int | None:
+        """Its status, if it has ended by itself; None if a signal ended it."""
+        return None if self.returncode is None or self.returncode < 0 else self.returncode
+
+    def isalive(self) -> bool:
+        """Whether it still runs."""
+        return self.poll() is None
+
+    def close(self, force: bool = False) -> None:
+        """Hang up; end it if `force`."""
+        self._terminal.close()
+        if force:
+            self.kill()
 
 
 def _pipe_in() -> tuple[int, IO[bytes]]:
@@ -203,6 +269,9 @@ def _become(
     """Become the requested program."""
     stdin, stdout, ending = descriptors
     os.close(ending)
+    if os.isatty(stdin):
+        os.setsid()
+        fcntl.ioctl(stdin, termios.TIOCSCTTY, 0)
     os.dup2(stdin, 0)
     os.dup2(stdout, 1)
     os.dup2(stdout, 2)

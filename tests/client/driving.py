@@ -7,17 +7,18 @@ import re
 import signal
 import socket
 import struct
+import termios
 import threading
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pexpect
 import pyte
 from wcwidth import wcwidth
 
-from tests.forkserver import ForkedProcess
+from tests.forkserver import ForkedOnTerminal, ForkedProcess
 from tests.servers import CLIENT, CLIENT_CODE, PATIENCE, Output, environment
 
 
@@ -141,16 +142,27 @@ class OnTerminal:
         self._rows, columns = size
         self._screen = _Screen(columns, self._rows, history=10_000)
         self._stream = pyte.ByteStream(self._screen)
-        self.process = pexpect.spawn(
+        variables = {"TERM": "xterm-256color", **places_of(folder)} | variables
+        self.process = self._start(arguments, variables, size)
+        self._screen.answer = self.process.send
+        self.received = b""
+
+    def _start(
+        self, arguments: Sequence[str], variables: dict[str, str], size: tuple[int, int]
+    ) -> ForkedOnTerminal | pexpect.spawn:
+        """Start the program. A fork cannot have a locale and paths of its own."""
+        where = environment(**variables)
+        own = any(it.startswith(("L", "PYTHON")) for it in variables)
+        if self.program == tuple(CLIENT) and not own:
+            return ForkedOnTerminal(CLIENT_CODE, arguments, self.folder, where, size, PATIENCE)
+        return pexpect.spawn(
             self.program[0],
             [*self.program[1:], *arguments],
-            cwd=str(folder),
-            env=environment(**{"TERM": "xterm-256color", **places_of(folder)} | variables),
+            cwd=str(self.folder),
+            env=where,
             dimensions=size,
             timeout=PATIENCE,
         )
-        self._screen.answer = self.process.send
-        self.received = b""
 
     def press(self, keys: str) -> None:
         """Press keys."""
@@ -169,6 +181,11 @@ class OnTerminal:
         self._rows = rows
         self._screen.resize(rows, columns)
         self.process.setwinsize(rows, columns)
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the terminal itself shows what one types, a line at a time."""
+        return bool(termios.tcgetattr(self.process.fileno())[3] & termios.ECHO)
 
     @property
     def rung(self) -> int:

@@ -201,21 +201,28 @@ def test_a_wrong_password_at_the_start_is_no_name(server, piped, vault, terminal
     said_nothing(vault, "wrong", "b3rt")
 
 
+def asked(times):
+    """Return whether the question was asked so often, and the answer to it will be hidden."""
+    return lambda it: sum(QUESTION in row for row in it.rows) == times and not it.echoes
+
+
 def test_a_terminal_that_can_only_write_lines_asks_as_well(server, vault, terminal):
     """With `TERM=dumb`, answers are hidden, and are no talk."""
     client = terminal("anna", "127.0.0.1", str(server.port), "--room", "lobby", TERM="dumb")
     client.see_in("You are in lobby")
     client.type("/join vault")
-    client.see_in(QUESTION)
+    client.until(asked(1), "the question")
     client.type("sesame")
     client.see_in("That is not vault's password")
-    client.until(lambda it: sum(QUESTION in row for row in it.rows) == 2, "the question again")
+    client.until(asked(2), "the question again")
     client.type("s3same")
     client.see_in("You are in vault")
+    client.until(lambda it: it.echoes, "what one types")
     client.type("/leave")
     client.type("/join vault nope")
-    client.until(lambda it: sum(QUESTION in row for row in it.rows) == 3, "the question again")
+    client.until(asked(3), "the question again")
     client.type("/cancel")
+    client.until(lambda it: it.echoes, "what one types")
     client.type("hello")
     assert vault.expect("anna: ") == "anna: hello"
     said_nothing(vault, "sesame", "s3same", "/cancel")
