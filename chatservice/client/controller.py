@@ -433,7 +433,7 @@ class Controller(SessionListener):
                 return
         if own and all(isinstance(it, Reading) for it in own):  # the server knows nothing of it
             return
-        reply = await self.session.ask("cancel", **request.args)
+        reply = await self.transfers.cancel_at_server(name, own)
         if not own:  # else the end of the transfer is told
             self.answered(reply)
 

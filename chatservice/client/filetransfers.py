@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeVar
 from unicodedata import normalize
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThreadPool
 
 from chatservice import names, replies
@@ -198,6 +198,21 @@ class ClientTransfers:
         for it in found:
             it.stopped.append(True)
         return found
+
+    async def cancel_at_server(self, name: str, cancelled: Sequence[Progress]) -> Any:
+        """Let the server cancel transfers too, and return its reply. It does not know of one whose
+        connection has just begun: ask again as long as one of `cancelled` runs. Raises `Refusal`
+        and `Lost`."""
+        told: Refusal | None = None
+        while True:
+            try:
+                return await self.ask("cancel", name=name)
+            except Refusal as refusal:
+                here = any(it in self._running for it in cancelled)
+                if refusal.code is not Code.NO_SUCH_FILE or not here:
+                    raise told or refusal from None
+                told = refusal  # it may say that all of the file has come
+            await deferLater(self.reactor, STATUS_SECONDS)
 
     @contextmanager
     def _shown(self, progress: Progress) -> Iterator[None]:
