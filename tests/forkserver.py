@@ -147,7 +147,7 @@ class ForkedOnTerminal(_Forked):
         return None if self.returncode is None or self.returncode < 0 else self.returncode
 
     def isalive(self) -> bool:
-        """Whether it still runs."""
+        """True while it runs."""
         return self.poll() is None
 
     def close(self, force: bool = False) -> None:

@@ -184,7 +184,7 @@ class OnTerminal:
 
     @property
     def echoes(self) -> bool:
-        """Whether the terminal itself shows what one types, a line at a time."""
+        """True while the terminal itself shows what one types, a line at a time."""
         return bool(termios.tcgetattr(self.process.fileno())[3] & termios.ECHO)
 
     @property
