@@ -187,7 +187,7 @@ class App {
     if (!this.tray) {
       const uploads = new Uploads((name, fields) => this.session.request(name, fields),
         () => this.bell.ring('uploads'));
-      this.tray = new Tray(uploads, () => this.composer.picker.click());
+      this.tray = new Tray(uploads, () => placeOf(this.state.current));
       this.trayPlace.replaceWith(this.tray.element);
     }
     return this.tray.uploads;
@@ -365,7 +365,7 @@ class App {
   async upload(files) {
     const room = this.state.current;
     if (!room.joined) this.tell('You are not in this room.');
-    else (await this.#uploads()).add(room, files);
+    else (await this.#uploads()).add(placeOf(room), files);
   }
 
   // Files dropped anywhere go into the room that is in front.
@@ -535,6 +535,9 @@ function later(part, ...names) {
     this[name](...args);
   }]));
 }
+
+// A room or a user in the fields of a request.
+const placeOf = ({isPrivate, name}) => (isPrivate ? {to: name.slice(1)} : {room: name});
 
 new App(document.getElementById('page')).start();
 // Over TLS the page can be installed, and opens without the server. A certificate that the browser does

@@ -194,7 +194,7 @@ export class Composer {
     const files = [...event.clipboardData.files];
     if (!files.length) return;
     event.preventDefault();
-    this.app.upload(files);
+    this.app.upload(files.map(pasted));
   }
 
   #picked() {
@@ -203,6 +203,12 @@ export class Composer {
   }
 }
 
+// Browsers call every picture on the clipboard image.png; one that hides the last is worth a name.
+function pasted(file) {
+  if (file.name.toLowerCase() !== 'image.png') return file;
+  const now = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString();
+  return new File([file], `pasted-${now.slice(0, 23).replace(/\D/g, '-')}.png`, {type: file.type});
+}
 export const sentence = (error) => (isLost(error)
   ? 'There is no connection at the moment; try again when it is back.' : error.message);
 

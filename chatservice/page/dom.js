@@ -14,6 +14,10 @@ export function el(spec, properties = {}, ...children) {
   return node;
 }
 
+// A name from the user's disk, with a sign for each character that is not seen or turns others
+// around. What the server sends has none of them.
+export const visible = (text) => text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '\ufffd');
+
 function shown(child) {
   return child !== null && child !== undefined && child !== false;
 }

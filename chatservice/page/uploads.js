@@ -2,18 +2,21 @@
 // connection: `put` with the same key tells how much the server has, and with the SHA-256 also after a
 // reload, when the file is chosen again.
 
-import {isLost, random} from './connection.js';
-import {duration, el, icon, iconButton, reconcile, size} from './dom.js';
+import {forTab, isLost, random} from './connection.js';
+import {duration, el, icon, iconButton, reconcile, size, visible} from './dom.js';
 
 const AT_ONCE = 2;
-const ASK_AGAIN = 5000;
+const ASK_AGAIN = 2000;
+const FIRST_WAIT = 1000;  // milliseconds until an upload that broke goes on; then twice as long each time
+const LONGEST_WAIT = 30000;
 
 class Stopped extends Error {}
 
+// `place` names a room or a user in the fields of `put`.
 class Upload {
-  constructor(room, file) {
-    Object.assign(this, {room, file, name: file.name, size: file.size, key: random(), sha256: null,
-      done: 0, state: 'waits', problem: '', xhr: null, began: 0, from: 0});
+  constructor(place, file) {
+    Object.assign(this, {place, file, name: file.name, label: visible(file.name), size: file.size, key: random(),
+      sha256: null, done: 0, state: 'waits', problem: '', tries: 0, began: 0, from: 0, stop: null});
   }
 
   // Bytes in a second since this piece began, or 0.
@@ -30,23 +33,43 @@ export class Uploads {
     this.changed = changed;
     this.items = [];
     this.unfinished = [];  // uploads of an earlier page, which go on when their file is chosen
+    this.places = forTab.get('uploads') ?? {};  // by name; the server does not tell them
   }
 
-  add(room, files) {
-    for (const file of files) this.items.push(new Upload(room, file));
+  add(place, files) {
+    for (const file of files) {
+      this.items.push(new Upload(place, file));
+      this.#remember(file.name, place);
+    }
+    this.unfinished = this.unfinished.filter(({name}) => !this.#has(name));
     this.#next();
   }
 
+  #has(name) {
+    return this.items.some((item) => item.name === name);
+  }
+
+  #remember(name, place) {
+    if (place) this.places[name] = place;
+    else delete this.places[name];
+    forTab.set('uploads', this.places);
+  }
+
+  // The server may not have noticed yet that an earlier page is gone: then it is asked again.
   async findUnfinished() {
     const {transfers} = await this.request('transfers');
-    const mine = new Set(this.items.map(({name}) => name));
-    this.unfinished = transfers.filter(({up, stopped, name}) => up && stopped && !mine.has(name));
+    const others = transfers.filter(({up, name}) => up && !this.#has(name));
+    this.unfinished = others.filter(({stopped}) => stopped);
+    clearTimeout(this.asking);
+    if (this.unfinished.length < others.length) {
+      this.asking = setTimeout(() => this.findUnfinished().catch(() => {}), ASK_AGAIN);
+    }
     this.changed();
   }
 
   pause(item) {
     item.state = 'paused';
-    item.xhr?.abort();
+    item.stop?.abort();
     this.#next();
   }
 
@@ -58,14 +81,13 @@ export class Uploads {
   // The connection is back: what broke with it goes on.
   online() {
     this.items.filter(({state}) => state === 'broken').forEach((item) => this.resume(item));
-    // Once more a little later: the server may not have noticed yet that an earlier page is gone.
-    for (const wait of [0, ASK_AGAIN]) setTimeout(() => this.findUnfinished().catch(() => {}), wait);
+    this.findUnfinished().catch(() => {});
   }
 
   cancel(item) {
     item.state = 'gone';
-    item.xhr?.abort();
-    this.items = this.items.filter((one) => one !== item);
+    item.stop?.abort();
+    this.#forget(item);
     if (item.sha256) this.request('cancel', {name: item.name}).catch(() => {});
     this.#next();
   }
@@ -75,6 +97,11 @@ export class Uploads {
     await this.findUnfinished();
   }
 
+  #forget(item) {
+    this.items = this.items.filter((one) => one !== item);
+    this.#remember(item.name, null);
+  }
+
   #next() {
     const busy = this.items.filter(({state}) => state === 'reads' || state === 'goes').length;
     this.items.filter(({state}) => state === 'waits').slice(0, Math.max(0, AT_ONCE - busy))
@@ -82,70 +109,87 @@ export class Uploads {
     this.changed();
   }
 
+  // A run that was stopped does nothing more, also if the next one has begun.
   async #run(item) {
+    const {signal} = item.stop = new AbortController();
     item.state = 'reads';
     try {
-      const {digest} = await import('./sha256.js');
-      item.sha256 ??= await digest(item.file, (bytes) => this.#read(item, bytes));
-      await this.#send(item);
-      this.#finished(item);
+      await this.#read(item, signal);
+      await this.#send(item, signal);
+      this.#forget(item);
     } catch (error) {
-      this.#failed(item, error);
+      if (!signal.aborted) this.#failed(item, error);
     }
     this.#next();
   }
 
-  #read(item, bytes) {
-    if (item.state !== 'reads') throw new Stopped();
-    item.done = bytes;
-    this.changed();
+  async #read(item, signal) {
+    if (item.sha256) return;
+    const {digest} = await import('./sha256.js');
+    item.sha256 = await digest(item.file, (bytes) => {
+      going(signal);
+      item.done = bytes;
+      this.changed();
+    });
   }
 
-  async #send(item) {
-    const {room, name, size, sha256, key} = item;
-    const place = room.isPrivate ? {to: room.name.slice(1)} : {room: room.name};
+  async #send(item, signal) {
+    const {place, name, size, sha256, key} = item;
+    going(signal);
     const answer = await this.request('put', {...place, name, size, sha256, key});
-    if (item.state !== 'reads') throw new Stopped();
+    going(signal);
     if (answer.stored) return;
     Object.assign(item, {state: 'goes', began: Date.now(), from: answer.offset, done: answer.offset});
     this.changed();
-    await this.#put(item, answer);
+    await this.#put(item, answer, signal);
   }
 
   // XMLHttpRequest, because fetch tells no progress of what it sends.
-  #put(item, {ticket, offset}) {
+  #put(item, {ticket, offset}, signal) {
     return new Promise((stored, failed) => {
-      const xhr = item.xhr = new XMLHttpRequest();
+      const xhr = new XMLHttpRequest();
+      signal.addEventListener('abort', () => xhr.abort());
       xhr.open('PUT', `t/${ticket}?offset=${offset}`);
       xhr.upload.onprogress = ({loaded}) => {
-        item.done = offset + loaded;
+        Object.assign(item, {done: offset + loaded, tries: 0});
         this.changed();
       };
-      xhr.onload = () => (xhr.status < 300 ? stored() : failed(new Error(reason(xhr))));
+      xhr.onload = () => (xhr.status < 300 ? stored() : failed(refusal(xhr)));
       xhr.onerror = () => failed(Object.assign(new Error('The connection broke.'), {code: 'lost'}));
       xhr.onabort = () => failed(new Stopped());
       xhr.send(item.file.slice(offset));
     });
   }
 
-  #finished(item) {
-    this.items = this.items.filter((one) => one !== item);
-    this.unfinished = this.unfinished.filter(({name}) => name !== item.name);
-  }
-
+  // What broke is tried again after a while: the connection of the talk need not break with it.
   #failed(item, error) {
-    item.xhr = null;
-    if (error instanceof Stopped) return;
     item.state = isLost(error) ? 'broken' : 'failed';
-    item.problem = isLost(error) ? 'waits for the connection' : error.message;
+    item.problem = wordsOfProblem(error);
+    if (!isLost(error)) return;
+    const wait = Math.min(FIRST_WAIT * 2 ** item.tries++, LONGEST_WAIT);
+    setTimeout(() => item.state === 'broken' && this.resume(item), wait);
   }
 }
 
-function reason(xhr) {
+function going(signal) {
+  if (signal.aborted) throw new Stopped();
+}
+
+function wordsOfProblem(error) {
+  if (isLost(error)) return 'waits for the connection';
+  // A DOMException comes of the file alone: it was changed or deleted, or it is a folder.
+  return error instanceof DOMException ? 'The browser cannot read it. Is it still there, and no folder?'
+    : error.message;
+}
+
+// Browsers send a request once more if its connection breaks, and a ticket is good once: then
+// another one is asked for, as after any break.
+function refusal({responseText, status}) {
   try {
-    return JSON.parse(xhr.responseText).detail;
+    const {code, detail} = JSON.parse(responseText);
+    return Object.assign(new Error(detail), code === 'bad-ticket' && {code: 'lost'});
   } catch {
-    return `The server refused it (${xhr.status}).`;
+    return new Error(`The server refused it (${status}).`);
   }
 }
 
@@ -154,9 +198,12 @@ const WORDS = {waits: 'waits', reads: 'checking the file', paused: 'paused'};
 export class Tray {
   element = el('ul.tray', {'aria-label': 'Uploads'});
 
-  constructor(uploads, choose) {
+  #picker = el('input', {type: 'file', hidden: true, 'aria-label': 'The file again'});
+
+  // `here()` is the place of a file whose upload began elsewhere.
+  constructor(uploads, here) {
     this.uploads = uploads;
-    this.choose = choose;
+    this.here = here;
   }
 
   draw() {
@@ -169,12 +216,12 @@ export class Tray {
 
   #row(item) {
     const paused = ['paused', 'failed', 'broken'].includes(item.state);
-    const toggle = paused ? iconButton('play', `Go on with ${item.name}`, () => this.uploads.resume(item))
-      : iconButton('pause', `Pause ${item.name}`, () => this.uploads.pause(item));
+    const toggle = paused ? iconButton('play', `Go on with ${item.label}`, () => this.uploads.resume(item))
+      : iconButton('pause', `Pause ${item.label}`, () => this.uploads.pause(item));
     return el('li', {'data-state': item.state}, icon('file'), el('.tray-words', {},
-      el('span', {dir: 'auto'}, item.name), el('small'),
-      el('progress', {max: Math.max(1, item.size), value: item.done, 'aria-label': item.name})), toggle,
-    iconButton('close', `Cancel ${item.name}`, () => this.uploads.cancel(item)));
+      el('span', {dir: 'auto'}, item.label), el('small'),
+      el('progress', {max: Math.max(1, item.size), value: item.done, 'aria-label': item.label})), toggle,
+    iconButton('close', `Cancel ${item.label}`, () => this.uploads.cancel(item)));
   }
 
   #progress(item) {
@@ -185,11 +232,17 @@ export class Tray {
 
   // An upload of an earlier visit: the browser has forgotten which file it was.
   #old(one) {
-    const act = () => this.choose();
+    const act = () => this.#choose(this.uploads.places[one.name] ?? this.here());
     return el('li', {'data-state': 'paused'}, icon('file'), el('.tray-words', {},
       el('span', {dir: 'auto'}, one.name), el('small', {}, `${size(one.done)} of ${size(one.size)} arrived; `,
         el('button.link', {onclick: act}, 'choose the file again'), ' to go on')),
     iconButton('close', `Forget ${one.name}`, () => this.uploads.drop(one)));
+  }
+
+  #choose(place) {
+    this.#picker.value = '';
+    this.#picker.onchange = () => this.uploads.add(place, this.#picker.files);
+    this.#picker.click();
   }
 }
 

@@ -279,8 +279,9 @@ class Way:
     """One way of a connection: `count` bytes went it. It is `busy` while bytes have come that the
     other end does not take."""
 
-    def __init__(self, up: bool) -> None:
+    def __init__(self, up: bool, source: socket.socket) -> None:
         self._up = up
+        self.source = source
         self.count = 0
         self.busy = self.ended = False
 
@@ -335,7 +336,7 @@ class Wire:
             threading.Thread(target=self._pump, args=arguments, daemon=True).start()
 
     def _pump(self, here: socket.socket, there: socket.socket, up: bool) -> None:
-        way = Way(up)
+        way = Way(up, here)
         self._ways.append(way)
         with contextlib.suppress(OSError):
             while data := here.recv(1 << 16):
@@ -385,6 +386,14 @@ class Wire:
     def cut(self) -> None:
         """Break all connections there are, on both sides."""
         self._break(both=True)
+
+    def cut_busiest(self) -> None:
+        """Break the connection on which most went to the server, and leave the others."""
+        counts = {way.source: way.count for way in self._ways}
+        busiest = max(self._pairs, key=lambda pair: counts[pair[0]])
+        others, self._pairs = [it for it in self._pairs if it is not busiest], [busiest]
+        self._break(both=True)
+        self._pairs = others
 
     def leave_hanging(self) -> None:
         """Break all connections there are, so that only the clients notice."""

@@ -1,14 +1,18 @@
 """A browser for tests, people who use the page in it, and pages of other servers."""
 
 import http.server
+import re
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, expect, sync_playwright
 
+from tests.client.driving import Wire
 from tests.servers import PATIENCE, Server
 from tests.web.people import Person
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 CHROMIUM = "/usr/bin/chromium"
 POINTS_HERE = "example"
@@ -22,6 +26,10 @@ QUIETLY = (
     f"--host-resolver-rules=MAP *.{POINTS_HERE} 127.0.0.1",
 )
 """Arguments for a machine without a screen: the browser talks with nobody but the server."""
+
+BROKEN = re.compile("WebSocket connection|Failed to load resource: (net::ERR_|.* 404 )")
+"""The beginning of what a browser logs itself for each connection that breaks: also when it has
+sent the ticket of an upload once more."""
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +49,10 @@ def visit(browser: Browser) -> Iterator[Callable[..., Person]]:
     people: list[Person] = []
 
     def heard(message: ConsoleMessage) -> None:
-        # A browser logs each failed connection itself; tests of broken ones expect that.
-        if message.type == "error" and "WebSocket connection" not in message.text:
+        if message.type == "error" and not BROKEN.match(message.text):
             problems.append(message.text)
 
-    def open_(server: Server, name: str = "", place: str = "", width: int = 1280) -> Person:
+    def open_(server: Server | Wire, name: str = "", place: str = "", width: int = 1280) -> Person:
         context = browser.new_context(viewport={"width": width, "height": 800})
         context.set_default_timeout(PATIENCE * 1000)
         page = context.new_page()
@@ -62,6 +69,14 @@ def visit(browser: Browser) -> Iterator[Callable[..., Person]]:
     for person in people:
         person.page.context.close()
     assert not problems
+
+
+@pytest.fixture
+def wire(server: Server) -> Iterator[Wire]:
+    """Return a network between a browser and the server of the test."""
+    made = Wire(server.port)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -1,6 +1,19 @@
 """A person who uses the page, in the words of a test."""
 
-from playwright.sync_api import Locator, Page, expect
+from base64 import b64encode
+from collections.abc import Mapping
+
+from playwright.sync_api import JSHandle, Locator, Page, expect
+
+_CARRIED = """files => {
+  const carried = new DataTransfer();
+  for (const [name, type, data] of files) {
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    carried.items.add(new File([bytes], name, {type}));
+  }
+  return carried;
+}"""
+"""Makes what a browser carries from a file manager or the clipboard to a page."""
 
 
 class Person:
@@ -45,3 +58,36 @@ class Person:
         row.hover()
         row.get_by_role("button", name="More", exact=True).click()
         self.page.get_by_role("menuitem", name=name, exact=True).click()
+
+    def upload(self, name: str) -> Locator:
+        """Return the row of an upload, above the line where one types."""
+        return self.page.locator(".tray li", has_text=name)
+
+    def choose(self, *files: object) -> None:
+        """Choose files in the dialog of the browser: paths, or names with content."""
+        with self.page.expect_file_chooser() as chooser:
+            self.press("Share files")
+        chooser.value.set_files(list(files))
+
+    def carry(self, files: Mapping[str, bytes], type_: str = "") -> JSHandle:
+        """Return files as a browser carries them to a page."""
+        given = [(name, type_, b64encode(data).decode()) for name, data in files.items()]
+        return self.page.evaluate_handle(_CARRIED, given)
+
+    def drag(self, event: str, carried: JSHandle) -> None:
+        """Let a dragged thing do something over the talk: `dragenter`, `drop` and the like."""
+        self.page.locator(".talk").dispatch_event(event, {"dataTransfer": carried})
+
+    def drop(self, files: Mapping[str, bytes]) -> None:
+        """Drop files on the talk."""
+        carried = self.carry(files)
+        for event in ("dragenter", "dragover", "drop"):
+            self.drag(event, carried)
+
+    def paste(self, files: Mapping[str, bytes], type_: str) -> None:
+        """Paste files where one types, of a type that the clipboard tells."""
+        self.line.evaluate(
+            "(line, clipboardData) => line.dispatchEvent(new ClipboardEvent('paste',"
+            " {clipboardData, bubbles: true, cancelable: true}))",
+            self.carry(files, type_),
+        )
