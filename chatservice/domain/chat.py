@@ -156,15 +156,16 @@ class Chat:
         self.rights.check(session, request, lambda: self.rooms.resolve(session, name))
 
     def may_use(self, session: Session, command: Command) -> bool:
-        """Return whether a session may give a command, in the room where its role is highest."""
+        """Return whether a session may give a command, in the room where its role is highest; or,
+        if it is in none yet, once it has joined one."""
         room = self.rooms.lobby
         if session.user is not None and session.rooms:  # a person is in one
             room = max(session.rooms, key=partial(self.rights.role, session.user))
         try:
             self.rights.check(session, Request(command, {}), lambda: room)
             self.accounts.check_registration(session, command.name)
-        except Refusal:
-            return False
+        except Refusal as refusal:
+            return refusal.code is Code.NOT_IN_ROOM and not session.rooms
         return True
 
     async def send_private(

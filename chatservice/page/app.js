@@ -461,6 +461,12 @@ class App {
     return {people: [...people].filter((name) => !this.state.isMe(name)), rooms};
   }
 
+  // The names of the commands that the user may give, or null if the server does not tell.
+  async allowed() {
+    const answer = await this.session.request('help').catch(() => null);
+    return answer && new Set(answer.lines.map((line) => /^\/([a-z]+)/.exec(line)?.[1]));
+  }
+
   typing() {
     this.session.typing(this.state.current);
   }

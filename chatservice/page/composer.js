@@ -13,6 +13,7 @@ export class Composer {
   #found = null;
   #at = 0;
   #room = null;
+  #allowed = null;  // the commands that the user may give, asked for at the beginning of each
 
   // `app` has submit(text), typing(), editLast(), pickEmoji, upload(files) and names().
   constructor(app) {
@@ -104,9 +105,10 @@ export class Composer {
       this.#show(null);
       return;
     }
-    const {complete} = await this.app.parts.typed();
+    if (before === '/') this.#allowed = this.app.allowed();
+    const [{complete}, allowed] = await Promise.all([this.app.parts.typed(), this.#allowed]);
     if (before !== this.#before()) return;  // more was typed meanwhile
-    this.#show(complete(before, this.app.names(), asked));
+    this.#show(complete(before, {...this.app.names(), allowed}, asked));
     if (asked && this.#found?.items.length === 1) this.#take(0);
   }
 

@@ -7,10 +7,11 @@ import {findEmoji} from './entryactions.js';
 const MOST = 8;
 
 // What fits the text before the cursor: {from, items: [{insert, label, hint}]}, or null. `asked`
-// is true when the user pressed Tab; then a bare word is completed as a name, too.
-export function complete(before, {people, rooms}, asked = false) {
+// is true when the user pressed Tab; then a bare word is completed as a name, too. `allowed` has the
+// commands of the server that the user may give; null: all.
+export function complete(before, {people, rooms, allowed = null}, asked = false) {
   const command = /^\/([a-z]*)$/i.exec(before);
-  if (command) return found(0, commands(command[1]));
+  if (command) return found(0, commands(command[1], allowed));
   const word = /(?:^|\s)(\S+)$/.exec(before)?.[1] ?? '';
   const from = before.length - word.length;
   if (/^:[a-z+_-]{2,}$/i.test(word)) return found(from, emoji(word.slice(1)));
@@ -23,9 +24,9 @@ function found(from, items) {
   return items.length ? {from, items: items.slice(0, MOST)} : null;
 }
 
-function commands(word) {
+function commands(word, allowed) {
   const wanted = word.toLowerCase();
-  return COMMANDS.filter((name) => name.startsWith(wanted))
+  return COMMANDS.filter((name) => name.startsWith(wanted) && (OWN[name] || !allowed || allowed.has(name)))
     .map((name) => ({insert: `/${name} `, label: `/${name}`, hint: explain(name)}));
 }
 

@@ -87,6 +87,19 @@ def test_only_what_one_may_do(server, connect):
     assert "/kick" in "\n".join(bot.event("ok")["lines"])
 
 
+def test_a_program_in_no_room_is_told_what_it_may_do_in_one(server, connect):
+    """It learns of talk and files before its first `join`, and of nothing else."""
+    bot = connect(server)
+    bot.ask(do="hello", name="bot")
+    bot.ask(do="help", id=1)
+    bot.ask(do="sya", id=2)
+    bot.event("ok")
+    told = set(re.findall(r"^/([a-z]+)", "\n".join(bot.event("ok")["lines"]), re.MULTILINE))
+    assert {"say", "put", "topic", "react", "register"} <= told
+    assert not {*MODERATION, *SERVER, "password", "signup"} & told
+    assert bot.event("error")["message"].endswith('did you mean "say"?')
+
+
 def test_who_is_muted_is_not_told_to_speak(server, connect):
     """Help offers no command that the user may not use now."""
     owner, eve = connect(server, "owner"), connect(server, "eve")

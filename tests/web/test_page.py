@@ -230,3 +230,23 @@ def test_a_phone_has_drawers(server, visit):
     anna.press("Rooms")
     anna.place("lab").click()
     expect(anna.place("lab")).to_be_hidden()
+
+
+def test_only_commands_that_one_may_give_are_completed(server, visit):
+    """A guest is shown no commands of moderators; the owner of a room is, and nobody those of the
+    operators."""
+    anna = visit(server, "anna", "#lab")
+    options = anna.page.get_by_role("option")
+    anna.line.press_sequentially("/k")
+    expect(options).to_have_count(0)
+    anna.line.fill("")
+    anna.line.press_sequentially("/regi")
+    expect(options).to_contain_text(["/register"])
+    anna.line.fill("")
+    anna.say("/create studio")
+    expect(anna.place("studio")).to_have_attribute("aria-current", "page")
+    anna.line.press_sequentially("/ki")
+    expect(options).to_contain_text(["/kick"])
+    anna.line.fill("")
+    anna.line.press_sequentially("/broad")
+    expect(options).to_have_count(0)
