@@ -65,6 +65,24 @@ class FileMark(NamedTuple):
     version: int = 1
 
 
+ANY_FILE = "*"
+"""Stands for every SHA-256 in a `FileCondition`."""
+
+
+class FileCondition(NamedTuple):
+    """A condition of a request about a file: the SHA-256 of its newest version is `one_of` these,
+    and `none_of` those. None asks nothing."""
+
+    one_of: frozenset[str] | None = None
+    none_of: frozenset[str] | None = None
+
+    def holds(self, sha256: str | None) -> bool:
+        """Return whether it is so for a file, or for none."""
+        same = {sha256, ANY_FILE} if sha256 is not None else set()
+        wanted = self.one_of is None or not same.isdisjoint(self.one_of)
+        return wanted and (self.none_of is None or same.isdisjoint(self.none_of))
+
+
 QUOTE_CHARACTERS = 24
 """Characters of a quote: with two names it leaves half a line of 80 columns."""
 

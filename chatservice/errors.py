@@ -1,7 +1,7 @@
 """Refusals: a stable code, a sentence that says what to do, and the values in that sentence."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Self
@@ -63,6 +63,7 @@ class Code(ExplainedWord):
     CANCELLED = "cancelled", "the user cancelled the transfer"
     INCOMPLETE = "incomplete", "fewer bytes came than were declared, or more"
     WRONG_SHA256 = "wrong-sha256", "the bytes do not have the declared SHA-256; nothing was kept"
+    FILE_CHANGED = "file-changed", "the file is not, or not any more, as the request wants it to be"
     BAD_OFFSET = "bad-offset", "OFFSET lies outside of the file"
     BAD_TICKET = "bad-ticket", "no such ticket: made up, used already, or too old"
     TOO_SLOW = (
@@ -104,9 +105,10 @@ class Message(str):
         self.template, self.params = template, params
         return self
 
-    def worded(self, command: str, own: Sentences) -> str:
-        """Return the sentence of a format: `command` shows a command (`/{}`), with its arguments.
-        A template in the format's `own` sentences replaces that of the message."""
+    def worded(self, command: str | Callable[[str], str], own: Sentences) -> str:
+        """Return the sentence of a format: `command` shows a command (`/{}`), with its arguments,
+        or is a function that does. A template in the format's `own` sentences replaces that of the
+        message."""
         return _worded(own.get(self.template, self.template), command, self.params)
 
     @property
@@ -118,7 +120,7 @@ class Message(str):
 _COMMAND = re.compile("`([^`]+)`")
 
 
-def _worded(template: str, command: str, params: dict[str, Any]) -> str:
+def _worded(template: str, command: str | Callable[[str], str], params: dict[str, Any]) -> str:
     return _filled(_with_commands(template, command), params)
 
 
@@ -127,8 +129,9 @@ def _filled(template: str, params: dict[str, Any]) -> str:
 
 
 @lru_cache(maxsize=512)
-def _with_commands(template: str, command: str) -> str:
-    return _COMMAND.sub(lambda found: command.format(found[1]), template)
+def _with_commands(template: str, command: str | Callable[[str], str]) -> str:
+    word = command if callable(command) else command.format
+    return _COMMAND.sub(lambda found: word(found[1]), template)
 
 
 class Refusal(Exception):
@@ -152,3 +155,6 @@ class Refusal(Exception):
 
 NAME_NEEDED = "Say who you are first: `hello` NAME."
 """The refusal of what needs a name. The formats have templates of their own for it."""
+
+NOT_IN_ROOM = "You are not in {room}; join it first."
+"""The refusal of what takes a user in the room."""

@@ -289,6 +289,43 @@ def test_following_with_the_client(server, reader, run, tmp_path, monkeypatch):
     assert json.loads(out.expect("seq").string)["text"] == "three"
 
 
+# -- curl ------------------------------------------------------------------------------------------
+
+
+def test_the_first_message_by_curl(server, tmp_path):
+    """The README's two commands say it and show it."""
+    code = EXAMPLES["readme-curl"].replace("curl ", "curl -sS ")
+    said = shell(at_port(code, server), server, tmp_path, NCS[0]).decode()
+    assert re.fullmatch(r"#1\n\[.*Z #1\] alice: hello\n", said)
+
+
+@pytest.mark.parametrize("name", ["web-curl", "web-files"])
+def test_sessions_with_curl(server, tmp_path, name):
+    """Each command prints what stands below it, but for times, made-up names and sizes."""
+    code = {"web-curl": EXAMPLES["web-curl"], "web-files": EXAMPLES["web-files"]}[name]
+    (tmp_path / "report.pdf").write_bytes(b"x" * 1_200_000)
+    (tmp_path / "logs").mkdir()
+    for part in code.removeprefix("$ ").split("\n$ "):
+        command, _, wanted = part.partition("\n")
+        quiet = command.replace(
+            "curl ", "curl -sS --max-time 1 " if "follow" in part else "curl -sS "
+        )
+        said = shell(f"{at_port(quiet, server)} || true", server, tmp_path, NCS[0]).decode()
+        assert unsized(said).strip() == unsized(wanted).strip(), command
+    if name == "web-files":
+        assert (server.files / "lab" / "report.pdf").read_bytes() == b"x" * 1_200_000
+
+
+def at_port(code, server):
+    """Return shell code for the server in the place of the one on port 5555."""
+    return re.sub(r"\b(HOST|localhost):5555\b", f"127.0.0.1:{server.port}", code)
+
+
+def unsized(text):
+    """Return a text without times, made-up names and sizes of files."""
+    return re.sub(r"\[.{20} #|web-\w{6}|\([0-9.]+ \w+\)", "", text)
+
+
 # -- bots ------------------------------------------------------------------------------------------
 
 

@@ -31,7 +31,7 @@ SHARED = [path for path in MODULES if not {"grammar", "protocols"} & set(path.pa
 FORMATS = {
     "text": ("/{}", textformat.SENTENCES),
     "json": ('"{}"', jsonlines.SENTENCES),
-    "web": ('"{}"', webtext.SENTENCES),
+    "web": (webtext.command, webtext.SENTENCES),
 }
 COMMAND = f"(?:{'|'.join(COMMANDS)})"
 OTHERS = {

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from chatservice import names
 from chatservice.domain.addresses import limit_key
+from chatservice.domain.fileconditions import FileConditions
 from chatservice.domain.log import Cursor
 from chatservice.domain.model import Room, Session, User, account_folder
 from chatservice.domain.ports.account_ports import Account
@@ -26,7 +27,7 @@ from chatservice.domain.sentcopies import SentCopy
 from chatservice.domain.tickets import AnyTicket, Destination, DownloadTicket, Tickets, UploadTicket
 from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.domain.users import Users
-from chatservice.entries import FileMark, Kind
+from chatservice.entries import FileCondition, FileMark, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.replies import TransferInfo
 
@@ -46,6 +47,7 @@ class Files:
         self.store, self._logs = services.engine.files, services.engine.logs
         self.quotas = Quotas(limits)
         self.transfers, self._tickets = Transfers(limits), Tickets(limits)
+        self.conditions = FileConditions(self.store)
         self._limits, self._publisher, self._rights = limits, services.publisher, services.rights
         self._now, self._seconds, self._report = services.now, services.seconds, services.report
         self._rooms, self._users = rooms, users
@@ -86,12 +88,16 @@ class Files:
         sha256: str | None,
         key: str | None = None,
         partial: str | None = None,
+        condition: FileCondition | None = None,
     ) -> UploadTicket:
         """Return a ticket for an upload that may begin, of `size` bytes or `UNKNOWN_SIZE`. Raises
         `Refusal`.
 
         `partial` is the id of a partial upload to the same destination, of which size and SHA-256
         are taken. If it is empty, the bytes are kept when the upload stops, also without a SHA-256.
+
+        A `condition` of the file of that name is checked now, and again before the new one takes
+        its place: of two uploads that want no file to be there, one is refused.
         """
         name = names.file(name)
         target = await self.destination(session, room, to)
@@ -106,10 +112,16 @@ class Files:
         into = self._rooms.by_number.get(target.log.id)
         if into is not None and self._rooms.slow_mode.wait(user, into):
             self._rooms.slow_mode.count(user, into)  # raises
+        if condition is not None and not self._may_read_folder(session, target.folder):
+            sentence = "You do not see which files are there, so send yours without a condition."
+            raise Refusal(Code.NOT_ALLOWED, sentence)
         author = self._author(session, target)
         sha256 = sha256.lower() if sha256 else None
         asker = self._requested_by(session)
-        upload = UploadTicket(target, name, size, sha256, user, author, key, *asker, partial)
+        upload = UploadTicket(
+            target, name, size, sha256, user, author, key, *asker, partial, condition
+        )
+        await self.conditions.check(upload)
         self._rights.tickets.add(upload)
         declared = self._declared(upload)
         await self._ask_quotas(self.quotas.check, upload, declared, await self.store.have(declared))
@@ -561,7 +573,7 @@ class ActiveUpload:
             await self._grown()
         self._transfer.finishing = True
         try:
-            return await self._incoming.finish()
+            return await self._files.conditions.finish(self._upload, self._incoming)
         finally:
             self._end()
 

@@ -8,7 +8,7 @@ engine has all memberships. Here are those of accounts with a session.
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
-from chatservice.domain.model import NOT_IN_ROOM, KeptRoom, KeptRooms, Room, Session, User
+from chatservice.domain.model import KeptRoom, KeptRooms, Room, Session, User
 from chatservice.domain.ports.loop_ports import EventLoop
 from chatservice.domain.ports.member_ports import (
     MemberChanged,
@@ -19,7 +19,7 @@ from chatservice.domain.ports.member_ports import (
 )
 from chatservice.domain.readpositions import KeptByAccount, ReadPositions
 from chatservice.domain.rights import Rights
-from chatservice.errors import Code, Refusal
+from chatservice.errors import NOT_IN_ROOM, Code, Refusal
 from chatservice.limits import Limits
 
 

@@ -12,7 +12,7 @@ from chatservice.domain.log import Cursor, Log, Peer
 from chatservice.domain.ratelimit import RateLimiter
 from chatservice.domain.rules import Access, Rules
 from chatservice.entries import FileMark, Kind, Run
-from chatservice.errors import NAME_NEEDED, Code, Refusal
+from chatservice.errors import NAME_NEEDED, NOT_IN_ROOM, Code, Refusal
 
 
 @dataclass(eq=False, repr=False)
@@ -250,8 +250,6 @@ class SessionTraits:
     reads_as_shown: bool = False
     sees_past: bool = False
 
-
-NOT_IN_ROOM = "You are not in {room}; join it first."
 
 PERSON = SessionTraits(False, False, False, True, reads_as_shown=True, sees_past=True)
 SCRIPT = SessionTraits(False, False, False, True)

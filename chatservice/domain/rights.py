@@ -10,12 +10,12 @@ from typing import Any
 
 from chatservice import names
 from chatservice.domain.log import Cursor
-from chatservice.domain.model import NOT_IN_ROOM, Room, Session, User
+from chatservice.domain.model import Room, Session, User
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.domain.tickets import DownloadTicket, UploadTicket, ValidTickets
 from chatservice.domain.tokens import is_key
 from chatservice.entries import Entry
-from chatservice.errors import Code, Refusal
+from chatservice.errors import NOT_IN_ROOM, Code, Refusal
 from chatservice.grammar.commandtypes import Command, Request, Right
 
 

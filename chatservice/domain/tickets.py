@@ -9,6 +9,7 @@ from weakref import WeakSet
 from chatservice.domain.log import Cursor, Log
 from chatservice.domain.model import GUEST_PREFIX, User
 from chatservice.domain.ports.account_ports import Account
+from chatservice.entries import FileCondition
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
 
@@ -56,7 +57,7 @@ class UploadTicket:
     file for one user, it does not show the copy in the sender's inbox. A `key` prevents sharing
     twice (`Draft.key`). `address` and `session` (its `resume_token`) are those of the request, and
     `token` is the digest of the token that the user came in with. `size` may be `UNKNOWN_SIZE`;
-    `partial` is as in `Files.upload_ticket`.
+    `partial` and `condition` are as in `Files.upload_ticket`.
     """
 
     destination: Destination
@@ -70,6 +71,7 @@ class UploadTicket:
     session: str = ""
     token: str | None = None
     partial: str | None = None
+    condition: FileCondition | None = None
 
     @property
     def folder(self) -> str:

@@ -9,6 +9,7 @@ from binascii import Error
 from typing import NamedTuple
 from urllib.parse import quote
 
+from chatservice.entries import ANY_FILE, FileCondition
 from chatservice.errors import Code, Refusal
 
 
@@ -97,7 +98,22 @@ def is_known(if_none_match: str, tag: str) -> bool:
     return if_none_match.strip() == "*" or tag in _TAG.findall(if_none_match)
 
 
-_TAG = re.compile(r'"[^"]*"')
+_TAG = re.compile(r'"[^"*]*"')
+
+
+def condition(if_match: str, if_none_match: str) -> FileCondition | None:
+    """Return what the two headers ask of a file; None without them (RFC 9110, 13.1)."""
+    if not (if_match or if_none_match):
+        return None
+    return FileCondition(_tagged(if_match), _tagged(if_none_match))
+
+
+def _tagged(value: str) -> frozenset[str] | None:
+    """Return the SHA-256 of each tag of a header."""
+    if not value:
+        return None
+    whole = value.strip() == ANY_FILE
+    return frozenset({ANY_FILE} if whole else (it.strip('"') for it in _TAG.findall(value)))
 
 
 def range_holds(if_range: str, tag: str) -> bool:

@@ -1,4 +1,4 @@
-"""The media type of an answer, by the header Accept (RFC 9110, 12.5.1)."""
+"""The media type of an answer, by the header Accept (RFC 9110, 12.5.1), and its coding."""
 
 import re
 from collections.abc import Sequence
@@ -16,12 +16,28 @@ def preferred(accept: str, offers: Sequence[str]) -> str:
 
     `offers` are media types, at least one. `accept` is the header's value, or an empty string.
     """
-    ranges = [
+    ranges = _ranges(accept)
+    return max(offers, key=lambda offer: _liking(offer, ranges))
+
+
+def names(accept: str, media_type: str) -> bool:
+    """Return whether an Accept names a media type, and not only all types."""
+    return dict(_ranges(accept)).get(media_type, 0.0) > 0
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Return whether a body may be compressed, by the header Accept-Encoding (12.5.3)."""
+    found = dict(_ranges(accept_encoding))
+    return found.get("gzip", found.get("*", 0.0)) > 0
+
+
+def _ranges(value: str) -> list[tuple[str, float]]:
+    """Return the ranges of a header, in lower case, each with its quality."""
+    return [
         (found[1].lower(), _quality(found[2] or ""))
-        for found in map(_RANGE.fullmatch, accept.split(",")[:MOST_RANGES])
+        for found in map(_RANGE.fullmatch, value.split(",")[:MOST_RANGES])
         if found is not None
     ]
-    return max(offers, key=lambda offer: _liking(offer, ranges))
 
 
 def _quality(parameters: str) -> float:

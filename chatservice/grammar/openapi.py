@@ -93,11 +93,20 @@ def _operation(row: Route) -> _Schema:
         "tags": [inside.partition("/")[0]],
         "parameters": list(_parameters(row)),
         **body,
-        "responses": {
-            "200": {"description": "It is done.", "content": _content(row)},
-            "default": {"$ref": "#/components/responses/Problem"},
-        },
+        "responses": _responses(row),
     }
+
+
+def _responses(row: Route) -> _Schema:
+    done = {"description": "It is done.", "content": _content(row)}
+    more: dict[str, _Schema] = {}
+    if row.does is Does.UPLOAD:
+        done = {**done, "description": "The file is a new version of that name."}
+        more = {"201": {**done, "description": "The file is shared."}}
+    elif row.does is Does.DOWNLOAD:
+        part = {"description": "The part that Range asks for.", "content": _content(row)}
+        more = {"206": part, "304": {"description": "If-None-Match has the file's ETag."}}
+    return {"200": done, **more, "default": {"$ref": "#/components/responses/Problem"}}
 
 
 _STREAM = (
@@ -142,12 +151,13 @@ def _is_required(row: Route, arg: Arg) -> bool:
 
 
 def _body(row: Route) -> _Schema:
-    """Return the body of a route. On one with a text, any form is a text, or has it."""
+    """Return the body of a route. On one with a text, any form is a text, or has it; so its
+    fields may be anything, too."""
     if row.does is Does.UPLOAD:
         return {"content": {_BYTES: {}}}
     needed = [name for name, arg in row.fields().items() if _is_required(row, arg)]
     form = {
-        name: _described(_schema(arg, _STRING if row.text else _TEXT_SCHEMA), arg)
+        name: _described(_any_text(_schema(arg)) if row.text else _schema(arg), arg)
         for name, arg in row.fields().items()
     }
     json = {
@@ -175,15 +185,21 @@ def _json_schema(arg: Arg, needed: bool) -> _Schema:
     return schema if needed else {**schema, "type": [schema["type"], "null"]}
 
 
-def _schema(arg: Arg, text: _Schema = _TEXT_SCHEMA) -> _Schema:
-    """Return the schema of an argument in a query or a form; `text` is that of any text."""
+def _any_text(schema: _Schema) -> _Schema:
+    """Return the schema of any text, with the values of `schema` as examples."""
+    kept = {name: schema[name] for name in ("examples",) if name in schema}
+    return {**_STRING, **({"examples": schema["enum"]} if "enum" in schema else kept)}
+
+
+def _schema(arg: Arg) -> _Schema:
+    """Return the schema of an argument in a query or a form."""
     if arg.type.json_type is int:
         return _NUMBER_SCHEMA
     if arg.type.json_type is bool:
         return {"type": "string", "enum": list(FLAGS)}
     if arg.type in (ArgType.SHA256, ArgType.TIME):
         return {"type": "string", "pattern": f"^{arg.type.pattern.pattern}$"}
-    return {**text, **({"examples": list(arg.choices)} if arg.choices else {})}
+    return {**_TEXT_SCHEMA, **({"examples": list(arg.choices)} if arg.choices else {})}
 
 
 _SEGMENT_SCHEMA: _Schema = {

@@ -39,6 +39,7 @@ STATUSES: Mapping[Code, int] = {
         ),
         409,
     ),
+    Code.FILE_CHANGED: 412,
     **dict.fromkeys((Code.TOO_LONG, Code.TOO_LARGE), 413),
     Code.BAD_OFFSET: 416,
     **dict.fromkeys((Code.BAD_ARGUMENT, Code.BAD_NAME, Code.BAD_FILE_NAME, Code.WRONG_SHA256), 422),

@@ -81,6 +81,11 @@ class Call(Asked):
     route: Route
     given: replies.Fields
 
+    @property
+    def is_for_anybody(self) -> bool:
+        """True for what gives a name: `signup` would not take it of somebody who has one."""
+        return self.route.command.name in _NAMING
+
     def request(self, media_type: str = "", body: bytes = b"") -> Request:
         """Return the request. `media_type` is the value of Content-Type, or empty.
 
@@ -88,6 +93,9 @@ class Call(Asked):
         """
         more = webfields.of_body(self.route, media_type, body, self.given)
         return webfields.request(self.route, self.given | more)
+
+
+_NAMING = frozenset({"hello", "signup", "login"})
 
 
 def route(method: str, target: bytes) -> Asked:
@@ -117,7 +125,10 @@ def _route(method: str, target: bytes) -> Asked:
     found = next((it for it in rows if it[0].method == wanted), None)
     if found is None:
         told = ", ".join(allowed[:-1])
-        raise MethodNotAllowed(Message("That path takes {methods} only.", methods=told), allowed)
+        sentence = "That path takes {methods} only."
+        if wanted == "POST" and "PUT" in allowed:
+            sentence = "That path takes {methods} only; curl -T FILE sends a file by PUT."
+        raise MethodNotAllowed(Message(sentence, methods=told), allowed)
     return _asked(*found, query)
 
 
@@ -153,7 +164,9 @@ def _nothing_there(segments: tuple[str, ...]) -> Exception:
     """Return the refusal of a path without a route: of an unknown command, if it names one."""
     start, do, *rest = "/".join(segments).partition("/do/")
     if not do or f"/{start}" != API:
-        return NotFound(Message("Nothing is at that path; /openapi.json lists what there is."))
+        return NotFound(
+            Message("Nothing is at that path; / tells the short ones, /openapi.json the others.")
+        )
     name = rest[0][:32]
     near = closest_command(name, Format.JSON, lambda _: True)
     hint = f'did you mean "{near}"?' if near else "/openapi.json lists those there are."
@@ -186,8 +199,8 @@ def _upload(row: Route, guest: str | None, given: replies.Fields) -> FilePut:
     if "name" not in given:
         raise Refusal(
             Code.BAD_FILE_NAME,
-            "A file needs a name: end the path with a slash and the name. (curl -T does, if the "
-            "path ends with a slash.)",
+            "A file needs a room and a name, as in /lab/report.pdf; curl -T FILE adds the name to "
+            "a path that ends with a slash, as in /lab/.",
         )
     args = dict(webfields.request(row, given | {"size": 0}).args)
     del args["size"]

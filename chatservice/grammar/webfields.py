@@ -100,7 +100,7 @@ _FOLLOW = "follow"
 def _check_known(row: Route, pairs: webtarget.Pairs) -> None:
     for name, _ in pairs:
         if name not in row.fields():
-            raise _unknown(name[:32], [*row.fields()] + [_FOLLOW] * row.follows)
+            raise _unknown(name[:32], [*row.fields(), GUEST] + [_FOLLOW] * row.follows)
 
 
 def _unknown(name: str, known: list[str]) -> Refusal:

@@ -9,22 +9,72 @@ from typing import Any
 
 from chatservice import events, replies
 from chatservice.entries import FileMark, Run
-from chatservice.errors import NAME_NEEDED, Message, Sentences
+from chatservice.errors import NAME_NEEDED, NOT_IN_ROOM, Message, Sentences
 from chatservice.grammar import textformat
 from chatservice.grammar.commandtypes import ALL_ROOMS
-from chatservice.grammar.webroutes import file_path
+from chatservice.grammar.webroutes import API, file_path
 from chatservice.names import one_line
 
 SENTENCES: Sentences = {
-    NAME_NEEDED: "Say who you are first: send a name and a password (Basic), or a token (Bearer)."
+    NAME_NEEDED: "Say who you are first: with curl by -u NAME, or send a token (Bearer).",
+    "{name} is a registered name; `login {name} PASSWORD` if it is yours, or take another one.": (
+        "{name} is a registered name; if it is yours, say so with a password or a token (with curl "
+        "by -u {name}), or take another one."
+    ),
+    "Only registered users may enter here: `login {name} PASSWORD`.": (
+        "Only registered users may enter here; say who you are, with curl by -u NAME."
+    ),
+    "{name} is registered already; `login`.": (
+        "{name} is registered already; if it is yours, say so, with curl by -u {name}."
+    ),
+    "{name} is your name from now on; `login {name} PASSWORD` brings you back.": (
+        "{name} is your name from now on; with curl, -u {name} says who you are."
+    ),
+    "`{command}` is for registered names; `register` first.": (
+        "{command} is for registered users; say who you are, with curl by -u NAME."
+    ),
+    "`{command}` needs an account; log in with its name on another connection.": (
+        "{command} needs an account; say who you are, with curl by -u NAME."
+    ),
+    "{room} has a password; `join {room} PASSWORD`.": (
+        "{room} has a password; send it as a header, with curl by -H 'Room-Password: PASSWORD'."
+    ),
+    "There is a room {name} already; `join {name}` takes you there.": (
+        "There is a room {name} already; use it, or take another name."
+    ),
+    "There is no version #{version} of {name} here; `versions {name}` lists those there are.": (
+        "There is no version #{version} of {name} here; "
+        f"{API}/do/versions lists those there are."
+    ),
+    "You are up to date now; `history #{position}` shows what you skipped.": (
+        f"You are up to date now; {API}/do/history?after={{position}} shows what you skipped."
+    ),
+    NOT_IN_ROOM: f"You are not in {{room}}; PUT {API}/rooms/{{room}}/membership joins it.",
+    "Registering takes an invitation code here; put it behind the password.": (
+        "Registering takes an invitation code here; send it as the field code."
+    ),
+    "All of {name} has come, and is being stored; `remove {name}` removes it then.": (
+        "All of {name} has come, and is being stored; DELETE removes it then."
+    ),
+    "Name its position: `history @` shows those of your inbox.": (
+        f"Name its position: {API}/rooms/@/messages shows those of your inbox."
+    ),
+    "Your token is for the room {only} only; `quit` ends the connection.": (
+        "Your token is for the room {only} only; use another one elsewhere."
+    ),
 }
-"""The sentences that the HTTP API has of its own. They name no commands in backquotes."""
+"""The sentences that the HTTP API has of its own: a request says who asks, and joins nothing. They
+name no commands in backquotes."""
 
 
 def sentence(text: str) -> str:
-    """Return a sentence in one line, with its commands in quotation marks. Text of the user's in it
-    is made safe here."""
-    return one_line(text.worded('"{}"', SENTENCES) if isinstance(text, Message) else text)
+    """Return a sentence in one line. Text of the user's in it is made safe here."""
+    return one_line(text.worded(command, SENTENCES) if isinstance(text, Message) else text)
+
+
+def command(text: str) -> str:
+    """Show a command of a sentence: as its path, or in quotation marks with its arguments."""
+    return f'"{text}"' if " " in text else f"{API}/do/{text}"
 
 
 def run(first: int, it: Run, log: str) -> bytes:

@@ -93,6 +93,7 @@ class ChatFactory(Factory):
                 tls.row(self),
                 *more_rows,
                 web.row(self),
+                web.row_of_other_methods(),
                 LineRow("tickets", TicketSession, text_refusal, self._is_foreign),
                 LineRow("JSON", JsonSession, json_refusal, _is_object),
                 LineRow("text", TextSession, text_refusal, notice=text_notice),

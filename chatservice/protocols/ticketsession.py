@@ -99,6 +99,4 @@ class TicketSession(ProtocolSession):
         self._connection.transport.abortConnection()
 
 
-_NO_TICKET = (
-    "This is a chat, where no HTTP or other protocol is spoken; GET TICKET [OFFSET] fetches a file."
-)
+_NO_TICKET = "That is no name, ticket or request of HTTP; GET TICKET [OFFSET] fetches a file."

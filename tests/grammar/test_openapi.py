@@ -41,7 +41,7 @@ def sample(schema):
     kind = schema["type"][0] if isinstance(schema["type"], list) else schema["type"]
     if kind != "string":
         return {"integer": 7, "boolean": True}[kind]
-    texts = ("7", "true", "10m", "0F" * 32, "a b&c=d%")
+    texts = (*schema.get("examples", ()), "7", "true", "10m", "0F" * 32, "a b&c=d%")
     return next(it for it in texts if OAS31Validator(schema).is_valid(it))
 
 

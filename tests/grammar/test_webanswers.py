@@ -58,17 +58,17 @@ def test_a_problem_is_json_or_a_sentence():
         "type": "about:blank",
         "title": "Not Found",
         "status": 404,
-        "detail": 'There is no room \ufffdx; "rooms" lists them.',
+        "detail": "There is no room \ufffdx; /api/v1/do/rooms lists them.",
         "code": "no-such-room",
         "commands": ["rooms"],
     }
-    assert it.body(TEXT) == 'There is no room \ufffdx; "rooms" lists them.\n'.encode()
+    assert it.body(TEXT) == "There is no room \ufffdx; /api/v1/do/rooms lists them.\n".encode()
 
 
 def test_a_name_is_asked_for_in_the_words_of_http():
     """The format has a sentence of its own, which names no command."""
     fields = refusal(Code.NAME_NEEDED, NAME_NEEDED).fields
-    assert "(Basic)" in fields["detail"]
+    assert "-u NAME" in fields["detail"]
     assert "commands" not in fields
 
 
@@ -231,7 +231,7 @@ NOTICE = events.Notice(Message("The room is gone; `rooms` lists others."))
         (JSON, EVENT, b'{"event":"joined","room":"lab","from":"bob"}\n'),
         (EVENTS, EVENT, b'data: {"event":"joined","room":"lab","from":"bob"}\n\n'),
         (TEXT, EVENT, b"* bob came in\n"),
-        (TEXT, NOTICE, b'* The room is gone; "rooms" lists others.\n'),
+        (TEXT, NOTICE, b"* The room is gone; /api/v1/do/rooms lists others.\n"),
     ],
 )
 def test_events_stand_between_entries(media_type, it, wanted):

@@ -156,7 +156,7 @@ def test_every_text_has_a_route():
 REFUSED = {
     ("GET", b"/lab?limt=5"): (Code.BAD_ARGUMENT, 'no field "limt"; did you mean "limit"?'),
     ("GET", b"/lab?x"): (Code.BAD_ARGUMENT, "there may be after, before, limit, annotations"),
-    ("GET", b"/api/v1/status?x"): (Code.BAD_ARGUMENT, "there may be none here"),
+    ("GET", b"/api/v1/status?x"): (Code.BAD_ARGUMENT, "there may be name"),
     ("GET", b"/lab?limit=5&limit=6"): (Code.BAD_ARGUMENT, '"limit" is there twice'),
     ("GET", b"/lab?name=a&name=b"): (Code.BAD_ARGUMENT, '"name" is there twice'),
     ("GET", b"/lab?room=lab"): (Code.BAD_ARGUMENT, 'no field "room"'),
@@ -195,8 +195,8 @@ REFUSED = {
     ("POST", b"/api/v1/do/exit"): (Code.UNKNOWN_COMMAND, "no command"),
     ("POST", b"/api/v1/do/a/b"): (Code.UNKNOWN_COMMAND, "lists those there are"),
     ("PUT", b"/api/v1/rooms/lab/messages/x", FORM, b"a"): (Code.BAD_ARGUMENT, '"position"'),
-    ("PUT", b"/lab"): (Code.BAD_FILE_NAME, "end the path with a slash and the name"),
-    ("PUT", b"/lab/"): (Code.BAD_FILE_NAME, "end the path with a slash and the name"),
+    ("PUT", b"/lab"): (Code.BAD_FILE_NAME, "path that ends with a slash"),
+    ("PUT", b"/lab/"): (Code.BAD_FILE_NAME, "path that ends with a slash"),
 }
 
 

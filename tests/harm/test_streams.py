@@ -13,7 +13,7 @@ from tests.servers import RawClient
 REFUSED = (b"! ", b"\x15\x03")
 """The answers to other protocols: a refusal, or a TLS alert."""
 
-HTTP_STATUSES = {200, 400, 403, 408, 431}
+HTTP_STATUSES = {200, 400, 403, 405, 408, 431, 501}
 """The statuses of what is HTTP: only a whole GET of the page gets it."""
 
 

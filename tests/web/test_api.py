@@ -61,7 +61,8 @@ def test_short_forms_with_curl(server):
     talk = curl(server, "/lab").decode().splitlines()
     assert [line.partition(": ")[2] for line in talk] == ["build failed: 50% & more", "again"]
     assert curl(server, "/nosuch") == (
-        b'There is no room nosuch; "rooms" lists those there are, "create" makes one.\n'
+        b"There is no room nosuch; /api/v1/do/rooms lists those there are, /api/v1/do/create makes "
+        b"one.\n"
     )
 
 

@@ -107,7 +107,7 @@ def test_health(server):
         assert client.request("HEAD", path).headers["content-length"] == "3"
     for path in ("/healthz", "/readyz", "/metrics"):
         refused = client.request("POST", path)
-        assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD")
+        assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_a_server_that_cannot_store_is_not_ready(server, connect):
@@ -153,6 +153,20 @@ def test_the_address_behind_a_proxy_counts(start_server):
         kind = "TCP6 {} ::1" if ":" in address else "TCP4 {} 127.0.0.1"
         client.send_raw(f"PROXY {kind.format(address)} 1000 5555\r\n".encode())
         assert client.request("GET", "/metrics").status == status
+
+
+def test_a_proxy_that_is_trusted_passes_a_scrape_on(start_server):
+    """The address that it tells counts, and not its own; others do not get one by telling it."""
+    told = "192.0.2.7"
+    server = start_server("--metrics-from", "192.0.2.0/24")
+    own = HttpClient(server.port)
+    assert own.request("GET", "/metrics", X_Forwarded_For=told).status == 200
+    assert own.request("GET", "/metrics", Forwarded=f"for={told}").status == 200
+    assert own.request("GET", "/metrics", X_Forwarded_For="198.51.100.1").status == 403
+    assert own.request("GET", "/metrics").status == 403
+    trusting = start_server("--metrics-from", "192.0.2.0/24", trusted=("203.0.113.1",))
+    other = HttpClient(trusting.port)
+    assert other.request("GET", "/metrics", X_Forwarded_For=told).status == 403
 
 
 def test_a_socket_file_is_of_this_machine(server):

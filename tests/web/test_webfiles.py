@@ -5,11 +5,13 @@ import hashlib
 import json
 import socket
 import subprocess
+import threading
 import time
 from base64 import b64encode
 
 import pytest
 
+from tests.durability.test_full_disk import full_disk
 from tests.servers import PATIENCE
 from tests.tls import TLS
 from tests.web.clients import HttpClient
@@ -416,3 +418,122 @@ def test_wget_fetches(site, ask, tmp_path):
     quiet = ("wget", "-q", "-c", "--no-check-certificate", f"--timeout={PATIENCE:g}")
     subprocess.run((*quiet, path), cwd=tmp_path, check=True)
     assert (tmp_path / "a.png").read_bytes() == CONTENT
+
+
+# -- conditions ------------------------------------------------------------------------------------
+
+
+def test_a_file_is_replaced_only_under_a_condition(site, ask):
+    """`If-None-Match: *` wants no file of that name, and `If-Match` the version that one knows."""
+    server, client, _ = site
+    ask(server, do="who", room="lab")
+    web, path = client(), "/lab/a.txt"
+    assert web.request("PUT", path, b"one", If_Match="*").status == 412
+    assert client().request("PUT", path, b"one", If_None_Match="*").status == 201
+    refused = client().request("PUT", path, b"two", If_None_Match="*")
+    assert (refused.status, shared(server, ask, "a.txt")) == (412, b"one")
+    tag = client().request("HEAD", path).headers["etag"]
+    assert client().request("PUT", path, b"two", If_Match=f'"x", {tag}').status == 200
+    assert client().request("PUT", path, b"three", If_Match=tag).status == 412
+    assert client().request("PUT", path, b"three", If_None_Match=tag).status == 200
+    assert client().request("GET", path, If_Match=tag).status == 412
+    assert client().request("PUT", "/@ann/a.txt", b"x", If_None_Match="*").status == 403
+
+
+def test_the_first_of_two_uploads_is_stored(server, ask):
+    """Both want no file to be there when they begin, and are told so when they end."""
+    ask(server, do="who", room="lab")
+    both = [HttpClient(server.port) for _ in range(2)]
+    for web in both:
+        told = {"Content_Length": "3", "If_None_Match": "*", "Expect": "100-continue"}
+        web.ask_for("PUT", "/lab/a.txt", **told)
+        assert (web.line(), web.line()) == ("HTTP/1.1 100 Continue\r", "\r")
+    for web in both:
+        web.send_raw(b"abc")
+    assert sorted(web.response().status for web in both) == [201, 412]
+
+
+def test_a_file_that_is_here_needs_no_bytes(site, ask):
+    """A client that waits with its body gets the answer at once, if it may read such a file; else
+    it has to send it: a SHA-256 proves no possession."""
+    server, client, _ = site
+    waits = {"Expect": "100-continue", "Content_Length": str(len(CONTENT))}
+    waits["Repr_Digest"] = digest(CONTENT)
+    assert ask(server, do="create", room="den", password="secret")["event"] == "ok"
+    reply = ask(server, do="put", room="den", name="a.txt", size=len(CONTENT))
+    assert client().request("PUT", f"/t/{reply['ticket']}", CONTENT).status == 201
+    web = client()
+    web.ask_for("PUT", "/lab/b.txt", **waits)
+    assert web.line() == "HTTP/1.1 100 Continue\r"  # nobody tells that there is one in den
+    web.line()
+    web.send_raw(CONTENT)
+    assert web.response().status == 201
+    web = client()
+    web.ask_for("PUT", "/lab/c.txt", **waits)
+    assert web.response().status == 201
+    assert shared(server, ask, "c.txt") == CONTENT
+    assert web.rest() == b""
+
+
+# -- space -----------------------------------------------------------------------------------------
+
+
+def test_an_upload_of_unknown_size_ends_at_the_quota(start_server, tmp_path):
+    """curl -T - is told so while it sends, and nothing is kept."""
+    server = start_server("--room", "lab", "--max-file", "10MB")
+    endless = subprocess.run(
+        ["bash", "-c", f"yes | curl -sS -T - http://127.0.0.1:{server.port}/lab/a.txt"],
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert b"A file has at most 10.0 MB here" in endless.stdout, endless
+    assert not (server.files / "lab" / "a.txt").exists()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_disk_gets_full_half_way(server, chunked):
+    """The client is told so, nothing is shared, and the next upload works."""
+    web, size = HttpClient(server.port), 30 << 20
+    told = {"Transfer_Encoding": "chunked"} if chunked else {"Content_Length": str(size)}
+    with full_disk(server, 4 << 20):
+        web.ask_for("PUT", "/lobby/a.bin", **told)
+        piece = bytes(1 << 20)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(size >> 20):
+                web.send_raw(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+        refused = web.response()
+    assert refused.status in (413, 503), refused  # 413: RLIMIT_FSIZE says so
+    assert refused.body.endswith(b".\n")
+    assert not (server.files / "a.bin").exists()
+    assert HttpClient(server.port).request("PUT", "/lobby/a.bin", piece).status == 201
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("known", [True, False], ids=["known size", "unknown size"])
+def test_a_large_file_in_flat_memory(site, tmp_path, known):
+    """2 GiB go up and come down by curl, while the server's memory stays as it is."""
+    server, client, address = site
+    assert client().request("PUT", "/lobby/small", CONTENT).status == 201
+    size, path = 2 << 30, f"{address}/lobby/large"
+    with (tmp_path / "large").open("wb") as file:
+        for at in range(size >> 20):
+            file.write(at.to_bytes(4, "big") * (1 << 18))
+    before = server.memory()
+    stop = threading.Event()
+    most = [before]
+
+    def watch():
+        while not stop.wait(0.05):
+            most[0] = max(most[0], server.memory())
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        source = "-T large" if known else "-T - <large"
+        check = f"curl -sSk {source} {path} && curl -sSk {path} | cmp - large"
+        done = subprocess.run(["bash", "-c", check], cwd=tmp_path, capture_output=True)
+    finally:
+        stop.set()
+        watching.join()
+    assert done.returncode == 0, done
+    assert most[0] - before < 64 << 20

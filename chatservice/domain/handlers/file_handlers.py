@@ -67,7 +67,12 @@ async def _put(
     at once, where the session's connection carries it."""
     place = args.get("room"), args.get("to"), args["name"]
     upload = await chat.files.upload_ticket(
-        session, *place, args["size"], args.get("sha256"), args.get("key")
+        session,
+        *place,
+        args["size"],
+        args.get("sha256"),
+        args.get("key"),
+        condition=args.get("condition"),
     )
     if session.traits.carries_files:
         nothing_comes = upload.size and args.get("offset") == upload.size

@@ -109,7 +109,8 @@ class UploadWriter(Protocol):
         `abandon` and `refuse` may be called meanwhile: then that is over soon."""
 
     def when_ready(self) -> Awaitable[None] | None:
-        """Return None if more may come at once, else an awaitable to wait for."""
+        """Return None if more may come at once, else an awaitable to wait for. It raises `Refusal`
+        (not-stored, too-large) if nothing more can be stored."""
 
     def finish(self) -> Awaitable[FileMark]:
         """Verify the file, make it durable, and put it into its folder.

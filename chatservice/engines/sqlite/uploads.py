@@ -269,6 +269,8 @@ class IncomingFile:
         return waiting
 
     def when_ready(self) -> "Deferred[None] | None":
+        if isinstance(self._error, OSError):
+            return fail(self._refusal(self._error))
         is_behind = self._bytes > BEHIND_BYTES or self._is_disk_behind()
         return self._written_once() if is_behind else None
 
@@ -310,6 +312,10 @@ class IncomingFile:
     def _not_stored(self, error: OSError) -> Refusal:
         name = self._partial.declared.name
         self.log.error("{file} cannot be stored: {why}", file=name, why=str(error))
+        return self._refusal(error)
+
+    def _refusal(self, error: OSError) -> Refusal:
+        name = self._partial.declared.name
         if error.errno == errno.EFBIG:
             sentence = "{name} is larger than a file can be on the server's disk; send less."
             return Refusal(Code.TOO_LARGE, sentence, name=name)

@@ -14,13 +14,12 @@ from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.log import Cursor, EventBatch
-from chatservice.errors import Refusal
+from chatservice.errors import Message, Refusal
 from chatservice.events import EndReason, Event, PutOut
-from chatservice.grammar import openapi, webanswers, webapi
-from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar import webanswers, webapi
 from chatservice.grammar.commandtypes import Request
 from chatservice.grammar.negotiation import preferred
-from chatservice.grammar.webfaults import Fault
+from chatservice.grammar.webfaults import Fault, UnsupportedMediaType
 from chatservice.grammar.webfields import JSON, TEXT
 from chatservice.net import outlet
 from chatservice.net.delivery import EntryFormat, Subscription
@@ -54,9 +53,6 @@ class Api:
         answering.addErrback(partial(self._failed, exchange))
 
     async def _answer(self, exchange: Exchange) -> None:
-        if exchange.target == b"/openapi.json":
-            self._respond(exchange, 200, openapi.encoded(), JSON)
-            return
         if exchange.path.startswith(webfiles.TICKETS):
             await webfiles.answer_ticket(exchange, self._chat, self._headers)
             return
@@ -66,15 +62,24 @@ class Api:
             exchange.respond(204, b"", {**self._headers, "Allow": ", ".join(asked.allowed)})
         elif type_ == webapi.PAGE:
             room = quote(exchange.target.decode("ascii").strip("/"), safe="%")
-            exchange.respond(303, b"", {**self._headers, "Location": f"/#{room}"})
+            told = {"Location": f"/#{room}", "Cache-Control": "no-store", "Vary": "Accept"}
+            exchange.respond(303, b"", {**self._headers, **told})
         else:
-            await self._run(exchange, asked, type_)
+            self._user.room_password = _text(exchange.header("Room-Password"))
+            try:
+                await self._run(exchange, asked, type_)
+            finally:
+                self._user.room_password = ""  # the next request may be somebody else's
 
     async def _run(self, exchange: Exchange, asked: webapi.Asked, type_: str) -> None:
         user, known_by = self._user, (exchange.header("Authorization"), asked.guest)
         if isinstance(asked, webapi.Follow):
             asked = webapi.resumed(asked, exchange.header("Last-Event-ID"))
             await Follower(self, exchange, type_).begin(asked, user, known_by)
+            return
+        if isinstance(asked, webapi.Call) and asked.is_for_anybody and not any(known_by):
+            request = await self._request(exchange, asked)
+            self._reply(exchange, await user.run_without_name(request), type_)
             return
         session = await user.enter(*known_by)
         match asked:
@@ -91,10 +96,16 @@ class Api:
                 body = webanswers.shared(mark, room, type_)
                 self._respond(exchange, webfiles.status_of(mark), body, type_)
             case webapi.Call():
-                most = self._chat.limits.line_bytes
-                body = await exchange.body(most) if exchange.length != 0 else b""
-                request = asked.request(exchange.header("Content-Type"), body)
+                request = await self._request(exchange, asked)
                 self._reply(exchange, await user.run(session, request), type_)
+
+    async def _request(self, exchange: Exchange, asked: webapi.Call) -> Request:
+        """Return the request of a call, once its body has come."""
+        if exchange.header("Content-Encoding").lower() not in ("", "identity"):
+            raise UnsupportedMediaType(Message("A body comes as it is; do not compress it."))
+        most = self._chat.limits.line_bytes
+        body = await exchange.body(most) if exchange.length != 0 else b""
+        return asked.request(exchange.header("Content-Type"), body)
 
     def _reply(self, exchange: Exchange, reply: Any, type_: str) -> None:
         self._respond(exchange, 200, webanswers.reply(reply, type_), type_)
@@ -107,8 +118,8 @@ class Api:
         type_: str,
         more: Iterable[tuple[str, str]] = (),
     ) -> None:
-        headers = [*self._headers.items(), ("Content-Type", type_ + _UTF8 * (type_ == TEXT))]
-        exchange.respond(status, body, [*headers, ("Cache-Control", "no-store"), *more])
+        headers = [*self._headers.items(), *_described(type_), *more]
+        exchange.respond(status, body, headers)
 
     def _failed(self, exchange: Exchange, failure: Failure) -> None:
         """Answer with a refusal, or with one for everything else, which is logged."""
@@ -133,6 +144,21 @@ class Api:
         type_ = preferred(exchange.header("Accept"), offers)
         type_ = TEXT if type_ == TEXT else webanswers.PROBLEM
         self._respond(exchange, problem.status, problem.body(type_), type_, problem.headers)
+
+
+def _text(value: str) -> str:
+    """Return the text of a header in UTF-8."""
+    return value.encode("latin-1").decode(errors="replace")
+
+
+def _described(type_: str) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a body of that type, which depends on what the client accepts."""
+    charset = _UTF8 * type_.startswith("text/")
+    return (
+        ("Content-Type", type_ + charset),
+        ("Cache-Control", "no-store"),
+        ("Vary", "Accept"),
+    )
 
 
 class _Peeking:
@@ -185,12 +211,15 @@ class Follower:
                 after = asked.after
                 if after is None:
                     after = max(room.log.last - asked.last, 0)
-                await user.run(
-                    session, Request(COMMANDS["join"], {"room": room.name, "after": after})
-                )
+                await user.visit(session, room.name, after)
         except BaseException:
             self._end_session()
             raise
+        if self._exchange.method == "HEAD":
+            self._end_session()
+            self._exchange.start(200, self._headers(), None)
+            self._exchange.finish()
+            return
         self._exchange.start(200, self._headers(), None)
         self._exchange.write(b"")
         self._exchange.when_lost = self._lost
@@ -201,9 +230,8 @@ class Follower:
         self._idle()
 
     def _headers(self) -> list[tuple[str, str]]:
-        type_ = self._type + _UTF8 * (self._type != JSON)
-        told = ("Content-Type", type_), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")
-        return [*self._api._headers.items(), *told]
+        buffering = ("X-Accel-Buffering", "no")  # nginx would keep entries back
+        return [*self._api._headers.items(), *_described(self._type), buffering]
 
     def _idle(self) -> None:
         reactor = self._channel.outer.factory.reactor

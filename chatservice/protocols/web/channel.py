@@ -1,5 +1,6 @@
 """HTTP/1.1 on a connection: reads requests, one after another, for a `Site`."""
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +24,13 @@ from chatservice.protocols.web.webconnection import WebConnection
 LINGER_SECONDS = 5.0
 """Seconds for which a client may go on sending after a response that ends the connection: if its
 bytes were not read, its system would drop the response (RFC 9112, 9.6)."""
+
+
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+
+
+def _encoded(found: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % found[0][0]
 
 
 class _EarlyPart:
@@ -52,6 +60,7 @@ class WebChannel(OneTimer, HTTPChannel):
     requestFactory: Any = Exchange
     transport: Any
     _networkProducer: Any
+    _HTTPChannel__first_line: Any
     outer: Any
     kind = "HTTP"
 
@@ -132,6 +141,8 @@ class WebChannel(OneTimer, HTTPChannel):
         elif b"\n" in line:
             self._bad("Lines of a request end with CR LF.")
         else:
+            if self._HTTPChannel__first_line:  # curl sends UTF-8 there as it is typed
+                line = _NOT_ASCII.sub(_encoded, line)
             super().lineReceived(line)
 
     def headerReceived(self, line: bytes) -> bool:

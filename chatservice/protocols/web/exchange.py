@@ -130,6 +130,11 @@ class Exchange:
         self.is_old = version != b"HTTP/1.1"
         self._expects = self.header("Expect").lower() == "100-continue" and not self.is_old
 
+    @property
+    def waits_to_send(self) -> bool:
+        """True while the client waits with its body, for a response or to be told to send it."""
+        return self._expects and not self._early and not self.body_complete
+
     async def body(self, most: int) -> bytes:
         """Return the body. Raises `Refusal` (too-long) if it has more than `most` bytes."""
         gathered = _Gathered(most)
@@ -197,9 +202,10 @@ class Exchange:
         if self.is_lost:
             return
         self.started = True
-        self._chunked = length is None and not self.is_old
+        is_head = self.method == "HEAD"
+        self._chunked = length is None and not self.is_old and not is_head
         self._keeps_open = self.channel.persistent and self.body_complete
-        self._keeps_open = self._keeps_open and (length is not None or self._chunked)
+        self._keeps_open = self._keeps_open and (length is not None or self._chunked or is_head)
         lines = [f"HTTP/1.1 {status} {_PHRASES[status]}", _date(int(time.time()))]
         lines += _header_lines(headers)
         if length is not None and status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):

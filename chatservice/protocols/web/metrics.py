@@ -46,11 +46,9 @@ class Monitoring:
         """Answer a request, with `headers` beside its own."""
         status, type_, body = await self._answer(exchange)
         told = {"Content-Type": type_, "Cache-Control": "no-store", **headers}
-        exchange.respond(status, body, told | ({"Allow": "GET, HEAD"} if status == 405 else {}))
+        exchange.respond(status, body, told)
 
     async def _answer(self, exchange: Exchange) -> Answer:
-        if exchange.method not in ("GET", "HEAD"):
-            return _sentence(405, "Ask for it with GET.")
         if exchange.path == "/healthz":
             return _sentence(200, "ok")
         if exchange.path == "/readyz":
@@ -64,11 +62,13 @@ class Monitoring:
         return 200, prometheus.MEDIA_TYPE, prometheus.encode(self._families(status))
 
     def _may_see(self, exchange: Exchange) -> bool:
-        """Return whether a request comes from one of the networks. A unix socket is of this
-        machine."""
-        if any(exchange.header(name) for name in _FORWARDED):
+        """Return whether a request comes from one of the networks: by the address that a trusted
+        proxy tells, if there is one. A unix socket is of this machine."""
+        transport = exchange.channel.transport
+        told = outlet.told_address(transport)
+        if not told and any(exchange.header(name) for name in _FORWARDED):
             return False
-        host = outlet.address(exchange.channel.transport) or "127.0.0.1"
+        host = told or outlet.address(transport) or "127.0.0.1"
         return addresses.is_within(host, self._networks)
 
     def _families(self, status: ServerStatus) -> Iterable[Family]:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from chatservice.grammar import pagecommands
+from chatservice.grammar import negotiation, pagecommands
 from chatservice.protocols.web.branding import Branding
 from chatservice.protocols.web.exchange import Exchange
 
@@ -21,6 +21,7 @@ TYPES = {
     "png": "image/png",
     "jpg": "image/jpeg",
     "webp": "image/webp",
+    "json": "application/json",
     "webmanifest": "application/manifest+json",
 }
 
@@ -42,11 +43,9 @@ class PageFile(NamedTuple):
     def answer(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
         """Send it, unless the client has it already."""
         told = {**headers, **self.headers}
-        if exchange.method not in ("GET", "HEAD"):
-            exchange.respond(405, b"", {**headers, "Allow": "GET, HEAD"})
-        elif self.headers["ETag"] in exchange.header("If-None-Match"):
+        if self.headers["ETag"] in exchange.header("If-None-Match"):
             exchange.respond(304, b"", told)
-        elif "gzip" in exchange.header("Accept-Encoding"):
+        elif negotiation.takes_gzip(exchange.header("Accept-Encoding")):
             exchange.respond(200, self.packed, {**told, "Content-Encoding": "gzip"})
         else:
             exchange.respond(200, self.data, told)
@@ -84,12 +83,12 @@ class PageFiles:
     def _add(self, name: str, data: bytes, version: str) -> None:
         if name == "index.html":
             named = data.replace(b'"static/', f'"static/{version}/'.encode())
-            self._by_path["/"] = _page_file(name, named, "no-cache")
+            self._by_path["/"] = page_file(name, named, "no-cache", ", Accept, User-Agent")
         elif name == "sw.js":  # beside the page, which it may then serve
-            self._by_path["/sw.js"] = _page_file(name, data, "no-cache")
+            self._by_path["/sw.js"] = page_file(name, data, "no-cache")
         else:
             for path, caching in _paths(name, version):
-                self._by_path[path] = _page_file(name, data, caching)
+                self._by_path[path] = page_file(name, data, caching)
 
     def find(self, path: str) -> PageFile | None:
         """Return the file of a path, or None."""
@@ -143,15 +142,17 @@ def _tag(data: bytes) -> str:
 
 
 def _drawn(name: str, draw: Callable[[], bytes], caching: str) -> PageFile:
-    return _page_file(name, draw(), caching)
+    return page_file(name, draw(), caching)
 
 
-def _page_file(name: str, data: bytes, caching: str) -> PageFile:
+def page_file(name: str, data: bytes, caching: str, also_by: str = "") -> PageFile:
+    """Return a file of a type in `TYPES`, with that Cache-Control. Its path may have other answers,
+    too, by the headers `also_by`, which begin with a comma."""
     headers = {
         "Content-Type": _type(name) or "",
         "ETag": _tag(data),
         "Cache-Control": caching,
-        "Vary": "Accept-Encoding",
+        "Vary": f"Accept-Encoding{also_by}",
     }
     if name.endswith(".svg"):
         headers["Content-Security-Policy"] = INERT

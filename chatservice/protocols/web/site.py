@@ -1,25 +1,26 @@
 """The routes of HTTP: what answers a request."""
 
+import re
 from collections.abc import Coroutine, Mapping
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple, NoReturn
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
-from chatservice.errors import Refusal
-from chatservice.grammar import webanswers, websocket
+from chatservice.errors import Code, Refusal
+from chatservice.grammar import openapi, webanswers, websocket
 from chatservice.net.flow import SERVER_ERROR
-from chatservice.net.sniff import PrefixRow
-from chatservice.protocols.web import frontpage, metrics
+from chatservice.net.sniff import LineRow, PrefixRow
+from chatservice.protocols.web import frontpage, metrics, usage
 from chatservice.protocols.web.api import Api
 from chatservice.protocols.web.channel import WebChannel
 from chatservice.protocols.web.exchange import Exchange
 from chatservice.protocols.web.metrics import Monitoring
 from chatservice.protocols.web.origins import Origins
-from chatservice.protocols.web.pagefiles import PageFiles
+from chatservice.protocols.web.pagefiles import PageFile, PageFiles, page_file
 from chatservice.protocols.web.proxies import note_user
 from chatservice.protocols.web.webuser import WebUser
 from chatservice.protocols.web.wsconnection import Pings, WebSocketConnection
@@ -27,8 +28,11 @@ from chatservice.protocols.web.wsconnection import Pings, WebSocketConnection
 NAME = "HTTP"
 """The name of its row."""
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 """The methods that the port knows HTTP by. A ticket has no slash, and no name has a space."""
+
+_REQUEST_LINE = re.compile(rb"[!#-'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP/1\.[01]")
+"""A request line of any method (RFC 9112, 3)."""
 
 SAFE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -59,14 +63,43 @@ def row(factory: Any) -> PrefixRow:
     return PrefixRow(NAME, serve, _turned_away, encoded)
 
 
+def row_of_other_methods() -> LineRow:
+    """Return the row of requests whose method the port does not know: they get status 501."""
+    return LineRow(NAME, _no_method, _turned_away, _REQUEST_LINE.fullmatch)
+
+
+def _no_method(connection: Any, chat: Chat) -> NoReturn:
+    sentence = "This server has no such method; it has {methods}."
+    raise Refusal(Code.UNKNOWN_COMMAND, sentence, methods=", ".join(METHODS))
+
+
 def _turned_away(refusal: Refusal, begun: bytes) -> bytes:
     """Word a refusal of the whole connection."""
     body = str(refusal.sentence).encode() + b"\n"
+    if refusal.code is Code.UNKNOWN_COMMAND:
+        start = "501 Not Implemented"
+    else:
+        start = "503 Service Unavailable\r\nRetry-After: 10"
     head = (
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\nRetry-After: 10\r\nConnection: close\r\n\r\n"
+        f"HTTP/1.1 {start}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body
+
+
+DESCRIPTION = "/openapi.json"
+"""The path of the description of the API."""
+
+_FIXED = frozenset({"/ws", DESCRIPTION, *metrics.PATHS})
+"""The paths beside those of the page that are read only."""
+
+_ALLOW = {"Allow": "GET, HEAD, OPTIONS"}
+
+
+@cache
+def description() -> PageFile:
+    """Return the description of the API, which is made when somebody asks for it."""
+    return page_file("openapi.json", openapi.encoded(), "no-cache")
 
 
 class SharedParts(NamedTuple):
@@ -119,25 +152,37 @@ class Site:
 
     def _route(self, exchange: Exchange) -> None:
         path = exchange.path
-        if path == "/ws":
+        found = self._page.find(path)
+        if found is None and path not in _FIXED:
+            self._api.serve(exchange)
+        elif exchange.method == "OPTIONS":
+            exchange.respond(204, b"", {**SAFE_HEADERS, **_ALLOW})
+        elif exchange.method not in ("GET", "HEAD"):
+            sentence = usage.NOT_HERE if path == "/" else "That path takes GET only."
+            respond_text(exchange, 405, sentence, _ALLOW)
+        elif path == "/ws":
             self._websocket(exchange)
-        elif (found := self._page.find(path)) is not None and path == frontpage.PATH:
+        elif path == "/" and usage.is_wanted(exchange):
+            usage.answer(exchange, SAFE_HEADERS)
+        elif found is not None and path == frontpage.PATH:
             self._await(frontpage.answer(exchange, found, self._user, SAFE_HEADERS), exchange)
         elif found is not None:
             found.answer(exchange, SAFE_HEADERS)
-        elif path in metrics.PATHS:
-            self._await(self._monitoring.answer(exchange, SAFE_HEADERS), exchange)
+        elif path == DESCRIPTION:
+            description().answer(exchange, SAFE_HEADERS)
         else:
-            self._api.serve(exchange)
+            self._await(self._monitoring.answer(exchange, SAFE_HEADERS), exchange)
 
     def _await(self, answering: Coroutine[Any, Any, None], exchange: Exchange) -> None:
         Deferred.fromCoroutine(answering).addErrback(self._failed, exchange)
 
     def _websocket(self, exchange: Exchange) -> None:
         refusal = websocket.upgrade_refusal(lambda name: exchange.header(name) or None)
-        if exchange.method != "GET" or refusal is not None:
-            status, sentence, headers = refusal or (405, "Ask for a WebSocket with GET.", {})
-            respond_text(exchange, status, sentence, headers)
+        if refusal is not None:
+            respond_text(exchange, *refusal)
+            return
+        if exchange.method == "HEAD":
+            respond_text(exchange, 405, "Ask for a WebSocket with GET.", {"Allow": "GET, OPTIONS"})
             return
         channel = exchange.channel
         accept = websocket.accept_key(exchange.header("Sec-WebSocket-Key"))
@@ -152,5 +197,6 @@ def respond_text(
     exchange: Exchange, status: int, sentence: str, headers: Mapping[str, str] | None = None
 ) -> None:
     """Answer with one plain sentence."""
-    more = {"Content-Type": "text/plain; charset=utf-8", **SAFE_HEADERS, **(headers or {})}
+    told = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+    more = {**told, **SAFE_HEADERS, **(headers or {})}
     exchange.respond(status, f"{sentence}\n".encode(), more)

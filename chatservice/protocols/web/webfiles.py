@@ -12,6 +12,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from chatservice.domain.chat import Chat
+from chatservice.domain.fileconditions import file_changed
 from chatservice.domain.model import User
 from chatservice.domain.ports.file_ports import UNKNOWN_SIZE, FileReader
 from chatservice.domain.tickets import DownloadTicket, UploadTicket
@@ -29,6 +30,9 @@ from chatservice.protocols.web.exchange import Exchange
 
 TICKETS = "/t/"
 """The beginning of the paths of tickets."""
+
+TICKET_METHODS = ("GET", "HEAD", "PUT", "OPTIONS")
+"""The methods that a ticket takes."""
 
 FILE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -57,6 +61,10 @@ async def send(
     """
     mark, tag = reader.mark, httpfields.entity_tag(reader.mark.sha256)
     headers = _headers(mark, inline)
+    wanted = httpfields.condition(exchange.header("If-Match"), "")
+    if wanted is not None and not wanted.holds(mark.sha256):
+        reader.close()
+        raise file_changed(mark.name, True)
     try:
         part = _part(exchange, mark.size, tag)
     except Refusal as refusal:
@@ -142,12 +150,20 @@ async def upload(
     """Return the file that a body is, once it is shared. `run` runs a `put`, and returns its reply.
 
     A Content-Range tells that the body is only the rest of a file, and a Repr-Digest its SHA-256.
+    If the user may read a file with that SHA-256, a client that waits with its body need not send
+    it.
     Raises `Refusal`, `UnsupportedMediaType`, and `ConnectionError` if the client has gone.
     """
+    more: dict[str, Any] = {}
     part, sha256 = httpfields.sent_part(exchange.header("Content-Range")), _digest(exchange)
     if sha256 is not None:
-        asked = replace(asked, args={**asked.args, "sha256": sha256})
+        more["sha256"] = sha256
     size = UNKNOWN_SIZE if exchange.length is None else exchange.length
+    if sha256 is not None and part is None and exchange.waits_to_send:
+        more["offset"] = size  # no byte needs to come, if they are here
+    told = exchange.header("If-Match"), exchange.header("If-None-Match")
+    more["condition"] = httpfields.condition(*told)
+    asked = replace(asked, args={**asked.args, **more})
     right = await run(asked.request(part.size if part is not None else size))
     if isinstance(right, FileMark):
         return right
@@ -201,6 +217,9 @@ async def answer_ticket(exchange: Exchange, chat: Chat, headers: Mapping[str, st
     segments, query = webtarget.parse(exchange.target)
     if len(segments) > 3:
         raise NotFound(Message("Nothing is at that path; a ticket has at most a name behind it."))
+    if exchange.method == "OPTIONS":
+        exchange.respond(204, b"", {**headers, "Allow": ", ".join(TICKET_METHODS)})
+        return
     fields, address = dict(query), outlet.address(exchange.channel.transport)
     exchange.channel.connection.logged_in()
     if exchange.method in ("GET", "HEAD"):
@@ -218,7 +237,7 @@ async def answer_ticket(exchange: Exchange, chat: Chat, headers: Mapping[str, st
         exchange.respond(status_of(mark), webanswers.shared(mark, room, JSON), told)
     else:
         told_ = Message("A ticket takes GET, HEAD and PUT only.")
-        raise MethodNotAllowed(told_, ("GET", "HEAD", "PUT"))
+        raise MethodNotAllowed(told_, TICKET_METHODS)
 
 
 def status_of(mark: FileMark) -> int:

@@ -12,6 +12,7 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import dispatch
 from chatservice.domain.log import Cursor, EventBatch
 from chatservice.domain.model import Session, SessionTraits
+from chatservice.domain.tokens import TOKEN_PREFIX
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
 from chatservice.grammar.commands import COMMANDS
@@ -59,13 +60,15 @@ class SilentPeer:
 
 class WebUser:
     """The user of a connection's requests. Requests of one user that follow each other have one
-    session, which others do not see."""
+    session, which others do not see. `room_password` is what the present request gives for a room
+    with a password."""
 
     def __init__(self, connection: WebConnection, chat: Chat) -> None:
         self._connection = connection
         self._chat = chat
         self._known_by: tuple[str, str | None, str] | None = None
         self._made_up = ""
+        self.room_password = ""
         self.session: Session | None = None
         self.welcome: replies.Welcome | None = None
 
@@ -78,6 +81,8 @@ class WebUser:
         known_by = authorization, guest, outlet.address(self._connection.transport)
         if peer is None and self.session is not None and self._is_usable(known_by):
             return self.session
+        if peer is not None and not authorization:
+            self.leave()  # two sessions of a guest cannot have one name
         session = Session(peer or SilentPeer(self._connection), WEB, self._connection.flow)
         try:
             welcome = await self._hello(session, authorization, guest)
@@ -118,7 +123,7 @@ class WebUser:
             fields = {"name": name, "password": password}
         else:
             fields = {"name": guest or self._name()}
-        reply = await self.run(session, Request(COMMANDS["hello"], fields))
+        reply = await self._dispatch(session, Request(COMMANDS["hello"], fields))
         assert isinstance(reply, replies.Welcome)
         return reply
 
@@ -139,19 +144,58 @@ class WebUser:
                 name, colon, password = b64decode(value, validate=True).decode().partition(":")
             except ValueError:
                 colon = ""
+            if colon and not password and name.startswith(TOKEN_PREFIX):  # curl -u TOKEN:
+                return await self._chat.users.name_of_token(name), name
             if colon:
                 return name, password
         sentence = "Authorization is Basic, with a name and a password, or Bearer, with a token."
         raise Refusal(Code.WRONG_PASSWORD, sentence)
 
     async def run(self, session: Session, request: Request) -> Any:
-        """Run a request, and return its reply; that of talk once it is stored. Raises `Refusal`."""
-        if not request.command.talk:
-            answer = dispatch(self._chat, session, request)
-            return await answer if isawaitable(answer) else answer
+        """Run a request, and return its reply; that of talk once it is stored. Raises `Refusal`.
+
+        What takes a user in a room puts the session into it. A registered user keeps a room that
+        is joined or created by the request itself.
+        """
+        command, room = request.command, request.args.get("room")
+        if command.talk:
+            return await self._talk(session, request)
+        try:
+            reply = await self._dispatch(session, request)
+        except Refusal as refusal:
+            closed = refusal.code is Code.PASSWORD_NEEDED and self.room_password
+            if not (closed or refusal.code is Code.NOT_IN_ROOM) or not room or room[0] == "@":
+                raise
+            await self.visit(session, room)
+            reply = await self._dispatch(session, request)
+        if isinstance(reply, replies.Joined):
+            kept = self._chat.rooms.resolve(session, reply.room)
+            await self._chat.members.keep(session.require_user(), kept)
+        return reply
+
+    async def visit(self, session: Session, room: str, after: int | None = None) -> None:
+        """Put a session into a room, for as long as it lasts. Raises `Refusal`."""
+        where: dict[str, Any] = {"room": room} if after is None else {"room": room, "after": after}
+        if self.room_password:
+            where["password"] = self.room_password
+        await self._dispatch(session, Request(COMMANDS["join"], where))
+
+    async def run_without_name(self, request: Request) -> Any:
+        """Run a request of somebody who says no name, and return its reply. Raises `Refusal`."""
+        session = Session(SilentPeer(self._connection), WEB, self._connection.flow)
+        try:
+            return await self._dispatch(session, request)
+        finally:
+            self.end(session)
+
+    async def _dispatch(self, session: Session, request: Request) -> Any:
+        answer = dispatch(self._chat, session, request)
+        return await answer if isawaitable(answer) else answer
+
+    async def _talk(self, session: Session, request: Request) -> replies.Stored:
         room = self._chat.rooms.resolve(session, request.args.get("room"))
         if room not in session.rooms:
-            await self.run(session, Request(COMMANDS["join"], {"room": room.name}))
+            await self.visit(session, room.name)
         stored: Deferred[Any] = Deferred()
         dispatch(self._chat, session, request, stored.callback)
         position = await stored
