@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import PATIENCE, RawClient
+from tests.servers import PATIENCE, RawAdminClient, RawClient
 from tests.web.clients import HttpClient
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -51,10 +51,13 @@ def test_requests_of_all_kinds(server):
 def test_requests_of_a_registered_user(start_server, tmp_path):
     """One who owns a room and is an operator gets further. What would end the account, or give it
     another name or password, is left out."""
-    server = start_server("--room", "lab", "--operator", "ann")
+    server = start_server("--room", "lab")
     ann = RawClient(server.port)
     ann.send("ann", f"/register {PASSWORD}", "/create room0", "/who")
     ann.expect("1 in room0")
+    operator = RawAdminClient(server)
+    operator.send("/operator ann")
+    operator.expect("ann runs the server")
     description = json.loads(HttpClient(server.port).request("GET", "/openapi.json").body)
     for path in description["paths"].values():
         for operation in path.values():

@@ -15,8 +15,8 @@ MESSAGES = "/api/v1/rooms/lab/messages"
 
 
 class EventSource:
-    """What browsers call so: a client of server-sent events that connects again, and names the last
-    one that it got (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+    """A client of server-sent events that connects again, and names the last one that it got, as
+    browsers do (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
 
     def __init__(self, address):
         self._address = address
@@ -107,12 +107,12 @@ def test_readers_that_do_not_read(server):
     writer = RawClient(server.port)
     writer.ask(do="hello", name="writer")
     writer.ask(do="join", room="lab")
-    writer.event("joined")
+    writer.expect('"lab"')
     line = json.dumps({"do": "say", "room": "lab", "text": text}) + "\n"
     for at in range(count):
         writer.send_raw(line.encode())
         if at % 100 == 99:
-            while writer.event()["seq"] <= at:
+            while writer.event("message")["seq"] <= at:
                 pass
     assert server.memory() - before < len(readers) * count * len(text) // 4
     slow = readers[0]
