@@ -36,7 +36,7 @@ def page(
     rows: Iterable[T], size: Callable[[T], int], most: int, answer_bytes: int
 ) -> tuple[T, ...]:
     """Return the first rows that fit on a page; `size` estimates the bytes of one."""
-    found = Page[T](most, answer_bytes)
+    found: Page[T] = Page(most, answer_bytes)
     for row in rows:
         if not found.left:
             break

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, Flag, auto
+from enum import Enum, Flag, StrEnum, auto
 from functools import cache
 from typing import Any
 
@@ -37,7 +37,7 @@ class Right(Enum):
     ADMIN_SOCKET = "a connection through the admin socket"
 
 
-class Rate(Enum):
+class Rate(StrEnum):  # a plain `Enum` has a hash in Python, and each request asks for it
     """A rate limit that a command counts against; see `domain.ratelimit`."""
 
     LINES = "lines of talk"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 _RANGE = re.compile(r"\s*([^\s;,]+)\s*(?:;([^,]*))?")
 _QUALITY = re.compile(r"(?:^|;)\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)", re.IGNORECASE)
@@ -31,13 +32,24 @@ def takes_gzip(accept_encoding: str) -> bool:
     return found.get("gzip", found.get("*", 0.0)) > 0
 
 
-def _ranges(value: str) -> list[tuple[str, float]]:
+def _ranges(value: str) -> tuple[tuple[str, float], ...]:
     """Return the ranges of a header, in lower case, each with its quality."""
-    return [
+    return (_ranges_again if len(value) <= _SHORT else _read_ranges)(value)
+
+
+_SHORT = 256
+"""Characters of the longest header whose ranges are kept, so that all kept ones take 1 MB."""
+
+
+def _read_ranges(value: str) -> tuple[tuple[str, float], ...]:
+    return tuple(
         (found[1].lower(), _quality(found[2] or ""))
         for found in map(_RANGE.fullmatch, value.split(",")[:MOST_RANGES])
         if found is not None
-    ]
+    )
+
+
+_ranges_again = lru_cache(256)(_read_ranges)
 
 
 def _quality(parameters: str) -> float:
@@ -45,7 +57,7 @@ def _quality(parameters: str) -> float:
     return min(float(found[1]), 1.0) if found else 1.0
 
 
-def _liking(offer: str, ranges: list[tuple[str, float]]) -> float:
+def _liking(offer: str, ranges: Sequence[tuple[str, float]]) -> float:
     """Return the quality of the most specific range that has an offer."""
     for form in (offer, f"{offer.partition('/')[0]}/*", "*/*"):
         for type_, quality in ranges:

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
+from twisted.web.iweb import INonQueuedRequestFactory
+from zope.interface import provider
 
 from chatservice.errors import Code, Refusal
 
@@ -84,6 +86,7 @@ class _Gathered:
             self.whole.errback(ConnectionAbortedError("the client has gone"))
 
 
+@provider(INonQueuedRequestFactory)  # Twisted asks for each request; without it, it looks longer
 class Exchange:
     """A request, and its response.
 
@@ -93,7 +96,7 @@ class Exchange:
     the body has come and the response is `finished`.
     """
 
-    def __init__(self, channel: Any, queued: object = None) -> None:
+    def __init__(self, channel: Any) -> None:
         self.channel = channel
         self.requestHeaders = RequestHeaders()  # the channel fills it
         self.method = self.path = ""
@@ -206,8 +209,9 @@ class Exchange:
         self._chunked = length is None and not self.is_old and not is_head
         self._keeps_open = self.channel.persistent and self.body_complete
         self._keeps_open = self._keeps_open and (length is not None or self._chunked or is_head)
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
         lines = [f"HTTP/1.1 {status} {_PHRASES[status]}", _date(int(time.time()))]
-        lines += _header_lines(headers)
+        lines += _header_lines(tuple(pairs))
         if length is not None and status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             lines.append(f"Content-Length: {length}")
         if self._chunked:
@@ -255,13 +259,8 @@ def _date(seconds: int) -> str:
     return f"Date: {datetimeToString(seconds).decode()}"
 
 
-def _header_lines(headers: Headers) -> Iterable[str]:
-    """Return headers as lines."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return (_header_line(name, value) for name, value in pairs)
-
-
 @lru_cache(256)
-def _header_line(name: str, value: str) -> str:
-    """Return a header as a line. What comes from outside may not end it (RFC 9110, 5.5)."""
-    return f"{name}: {_LINE_ENDS.sub(' ', value)}"
+def _header_lines(headers: tuple[tuple[str, str], ...]) -> Iterable[str]:
+    """Return headers as lines: all together, because most responses have the same ones. What comes
+    from outside may not end a line (RFC 9110, 5.5)."""
+    return tuple(f"{name}: {_LINE_ENDS.sub(' ', value)}" for name, value in headers)
