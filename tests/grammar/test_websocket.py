@@ -77,7 +77,8 @@ def message(opcode: int, data: bytes) -> Event:
 
 def kept_bytes(reader: FrameReader) -> int:
     """Return the bytes in all attributes of a reader."""
-    return sum(len(it) for it in vars(reader).values() if isinstance(it, bytes | bytearray))
+    values = (getattr(reader, name) for name in reader.__slots__)
+    return sum(len(it) for it in values if isinstance(it, bytes | bytearray))
 
 
 # -- 1: payloads -----------------------------------------------------------------------------------
