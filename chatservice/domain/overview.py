@@ -13,6 +13,7 @@ from chatservice.domain.model import Room, Session, User
 from chatservice.domain.ports.account_ports import Account
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import Access
+from chatservice.domain.sparing import Sparing
 from chatservice.domain.users import Users
 from chatservice.errors import Code, Refusal
 from chatservice.events import Notice
@@ -62,19 +63,29 @@ class Overview:
         self._limits, self._report = services.limits, services.report
         self._seconds, self._since = services.seconds, services.seconds()
         self._rooms, self._users = rooms, users
+        self._kinds = Sparing(self._count_kinds, services.seconds)
+        self._numbers = Sparing(self._count_users, services.seconds)
+
+    def _count_kinds(self) -> tuple[replies.CountInfo, ...]:
+        return tuple(self.connections.by_kind())
+
+    def _count_users(self) -> tuple[int, int]:
+        """Return the number of users whom others see, and of the guests among them."""
+        users = self._here()
+        return len(users), sum(1 for user in users if not user.registered)
 
     async def status(self) -> replies.ServerStatus:
         """Return the status of the server."""
         if self._engine.maintenance is None:
             raise _none()
         figures = await self._engine.maintenance.stats()
-        users = self._here()
+        users, guests = self._numbers()
         return replies.ServerStatus(
             version=__version__,
             uptime=int(self._seconds() - self._since),
-            connections=tuple(self.connections.by_kind()),
-            users=len(users),
-            guests=sum(1 for user in users if not user.registered),
+            connections=self._kinds(),
+            users=users,
+            guests=guests,
             accounts=figures.accounts,
             rooms=len(self._rooms.by_key),
             entries=figures.entries,
