@@ -52,7 +52,7 @@ reads it (docs/web.md)."""
 
 def row(factory: Any) -> PrefixRow:
     """Return the row of HTTP in the table of a `chatservice.protocols.factory.ChatFactory`."""
-    origins, pings = Origins(factory.host_names), Pings(factory.reactor)
+    origins, pings = Origins(factory.host_names), Pings(factory)
     shared = SharedParts(PageFiles(factory.branding), origins, pings, Monitoring(factory))
 
     def serve(connection: Any, chat: Chat) -> WebChannel:

@@ -46,6 +46,19 @@ class InnerConnection:
         self.factory.login_timeout.remove(self.outer)
 
 
+class _Gone:
+    """The channel of a connection that is gone."""
+
+    def dismiss(self) -> None:
+        """Do nothing."""
+
+    def take_raw(self, body: Any) -> None:
+        """Do nothing."""
+
+    def raw_body_ended(self, rest: bytes) -> None:
+        """Do nothing."""
+
+
 class WebConnection(InnerConnection):
     """A connection of HTTP, of which `channel` is the
     `chatservice.protocols.web.channel.WebChannel`."""
@@ -58,8 +71,11 @@ class WebConnection(InnerConnection):
         self.channel = channel
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """The connection is gone, or another protocol's. Nothing goes in a circle any more: what
+        was HTTP's is freed at once, and not by the garbage collector, between what WebSockets need.
+        """
         self.flow.connection = None
+        self.channel = _Gone()
 
     def read_on(self) -> None:
         """Read on."""

@@ -70,29 +70,32 @@ class WebSocketSession(JsonSession):
 
 class Pings:
     """Pings all WebSockets, so that proxies and browsers see them alive: from one timer, because
-    most are idle, and a timer each would be a tenth of their memory."""
+    most are idle, and a timer each would be a tenth of their memory. `factory` knows them."""
 
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        self._connections: set[WebSocketConnection] = set()
+    def __init__(self, factory: Any) -> None:
+        self._factory = factory
+        self._reactor = factory.reactor
+        self._count = 0
         self._timer: Any = None
 
-    def add(self, connection: "WebSocketConnection") -> None:
-        """Ping a connection from now on."""
-        self._connections.add(connection)
+    def add(self) -> None:
+        """Ping one more from now on."""
+        self._count += 1
         if self._timer is None:
             self._timer = self._reactor.callLater(PING_SECONDS, self._ping)
 
-    def remove(self, connection: "WebSocketConnection") -> None:
-        """Ping it no more."""
-        self._connections.discard(connection)
-        if not self._connections and self._timer is not None:
+    def remove(self) -> None:
+        """Ping one less: it is gone."""
+        self._count -= 1
+        if not self._count and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _ping(self) -> None:
         self._timer = self._reactor.callLater(PING_SECONDS, self._ping)
-        self._ping_some(iter(tuple(self._connections)))
+        here = self._factory.connections  # those of the admin socket are among them
+        found = (it.inner for it in here if it.factory is self._factory)
+        self._ping_some(iter([it for it in found if isinstance(it, WebSocketConnection)]))
 
     def _ping_some(self, rest: Iterator["WebSocketConnection"]) -> None:
         """Ping some now, and the rest in later turns."""
@@ -119,7 +122,7 @@ class WebSocketConnection(InnerConnection):
         self._timer: Any = None
         self._session = WebSocketSession(self, chat)
         self.factory.login_timeout.add(outer)
-        pings.add(self)
+        pings.add()
 
     def ping(self) -> None:
         """Send a ping, unless the client does not even read its messages."""
@@ -269,7 +272,7 @@ class WebSocketConnection(InnerConnection):
         self._closed = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        self._pings.remove(self)
+        self._pings.remove()
         self._session.lost()
         self.flow.connection = None
 
