@@ -118,7 +118,7 @@ function filesOf(app, room) {
       const answer = await app.session.request('files', {room: room.isPrivate ? '@' : room.name, after: last});
       last = answer.files.at(-1)?.name;
       more.hidden = !answer.more;
-      hint.textContent = answer.count ? `${answer.count} files, ${size(answer.bytes)}`
+      hint.textContent = answer.count ? `${answer.count} file${answer.count > 1 ? 's' : ''}, ${size(answer.bytes)}`
         : 'No files yet. Drop one anywhere on this page.';
       list.append(...answer.files.map((file) => fileRow(app, room, file)));
       gallery.append(...answer.files.filter(({name, sha256}) => isPicture(name) && sha256)

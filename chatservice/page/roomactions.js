@@ -155,7 +155,7 @@ function roomList(app, close) {
     const wanted = filter.value.trim().toLowerCase();
     const rooms = app.state.listed.filter(({room, topic}) =>
       `${room} ${topic}`.toLowerCase().includes(wanted));
-    reconcile(list, rooms.map((row) => ({key: row.room, stamp: '', make: () => browseRow(app, row, close)})));
+    reconcile(list, rooms.map((row) => ({key: row.room, stamp: JSON.stringify(row), make: () => browseRow(app, row, close)})));
   };
   draw();
   app.session.listRooms().then(draw, () => {});

@@ -250,3 +250,13 @@ def test_only_commands_that_one_may_give_are_completed(server, visit):
     anna.line.fill("")
     anna.line.press_sequentially("/broad")
     expect(options).to_have_count(0)
+
+
+def test_the_list_of_rooms_is_as_new_as_when_it_opens(server, visit):
+    """It tells how many are in a room now, and its topic, also if it was read before."""
+    anna = visit(server, "anna", "#lab")
+    anna.say("/topic Physics")
+    anna.press("Find or make a room")
+    row = anna.page.locator(".browse button", has_text="lab")
+    expect(row).to_contain_text("Physics")
+    expect(row).to_contain_text("1 users here")
