@@ -16,6 +16,7 @@ from twisted.python import usage
 from chatservice import __version__, config, names
 from chatservice.domain.addresses import parse_network
 from chatservice.domain.users import Registration
+from chatservice.engines.jetstream.logaddress import LogAddress
 from chatservice.errors import Refusal
 from chatservice.protocols.web.branding import NAME_CHARACTERS, Branding, read_logo
 from chatservice.protocols.web.colors import parse_color
@@ -27,11 +28,11 @@ class Options(usage.Options, AuthOptionMixin):
 
     After parsing, `ports`, `listen`, `rooms`, `host-names` and `metrics-from` are lists; `data`,
     `files` and `interface` are strings, and `tls` is one or None. `keep-seconds` and `keep-bytes`
-    are numbers, or None for no bound. `registration` is a value of `Registration`, and `checkers` a
-    list of checkers of twisted.cred. `limits` has the values for `chatservice.limits.Limits` that
-    options and the file of `--config` set. `branding` is the look of the page, a `Branding`.
-    `arguments` is the command line. The argument `limits` gives other defaults to limits, for
-    tests.
+    are numbers, or None for no bound. `engine` is a `LogAddress`, or None. `registration` is a
+    value of `Registration`, and `checkers` a list of checkers of twisted.cred. `limits` has the
+    values for `chatservice.limits.Limits` that options and the file of `--config` set. `branding`
+    is the look of the page, a `Branding`. `arguments` is the command line. The argument `limits`
+    gives other defaults to limits, for tests.
     """
 
     supportedInterfaces = (IUsernamePassword,)
@@ -46,6 +47,11 @@ class Options(usage.Options, AuthOptionMixin):
         ["interface", "i", "", "The address to listen on; empty means all."],
         ["config", "c", None, "A TOML file with options and limits. SIGHUP reads it again."],
         ["data", "d", "chat-data", "The directory for all data."],
+        [
+            *("engine", None, None),
+            "The servers of a cluster's log, such as nats://n1:4222,n2:4222,n3:4222 "
+            "(docs/cluster.md).",
+        ],
         ["files", "f", None, "The directory for shared files [default: SharedFiles in --data]."],
         ["page-name", None, "Chat", "The name of the page that browsers show."],
         ["page-color", None, None, "The colour of the page, such as #17695f."],
@@ -234,6 +240,8 @@ class Options(usage.Options, AuthOptionMixin):
                 "--registration is open, invited or closed, not "
                 f"{config.shorten(self['registration'])}."
             )
+        if self["engine"] is not None:
+            self._check_engine()
         if not self["ports"] and not self["listen"]:
             self["ports"].append(5555)
         if self["tls-only"] and self["tls"] is None:
@@ -263,6 +271,14 @@ class Options(usage.Options, AuthOptionMixin):
         except ValueError as error:
             raise usage.UsageError(f"--page-logo {config.shorten(logo)} {error}.") from None
         return Branding(name.strip(), parsed, image)
+
+    def _check_engine(self) -> None:
+        try:
+            self["engine"] = LogAddress.parse(self["engine"])
+        except Refusal as refusal:
+            raise usage.UsageError(refusal.sentence) from None
+        if self["keep-seconds"] is not None or self["keep-bytes"] is not None:
+            raise usage.UsageError("A cluster keeps all entries: give --engine without --keep.")
 
 
 def _parsed(option: str, text: str, units: Mapping[str, int], meant: str) -> int:

@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,7 +25,7 @@ from chatservice.domain.ports.engine_ports import Engine
 from chatservice.domain.users import Registration, RegistrationPolicy
 from chatservice.engines.sqlite import selfsigned
 from chatservice.engines.sqlite.engine import SqliteEngine
-from chatservice.errors import Refusal
+from chatservice.errors import Code, Refusal
 from chatservice.eventloop import ReactorLoop
 from chatservice.net import outlet
 from chatservice.net.admission import AdmissionFactory
@@ -37,6 +37,10 @@ from chatservice.reload import Reloader, limits_of
 
 FAREWELL_SECONDS = 3.0
 """The longest time in which connections may take the server's farewell."""
+
+SAVING_SECONDS = 10.0
+"""The longest time in which a node of a cluster that stops stores what was said last. Without a
+quorum it cannot; then nothing of that was acknowledged."""
 
 GARBAGE = 50_000, 20, 100
 """New objects before a garbage collection (`gc.set_threshold`). Talk makes many, hardly any of them
@@ -107,23 +111,29 @@ class ChatService(Service):
         data = Path(self._options["data"])
         files = Path(self._options["files"] or data / "SharedFiles")
         try:
-            keys = [self._options["tls"]] if self._options["tls"] not in (None, _AUTO) else []
-            engine = self._engine = SqliteEngine(
-                self._reactor,
-                data,
-                files,
-                keep_seconds=self._options["keep-seconds"],
-                keep_bytes=self._options["keep-bytes"],
-                checkers=self._options["checkers"],
-                keys=[*map(Path, keys)],
-                limits=self.limits,
-            )
+            engine = self._engine = self._make_engine(data, files)
             if self._options["tls"] == _AUTO:
                 self._use_certificate(selfsigned.own(data))
             self.factory.chat = self._chat(engine)
             self._wait_for(Deferred.fromCoroutine(self._open(engine, data)))
         except (Refusal, OSError, RuntimeError) as error:
             self._fail(self._unusable(error))
+
+    def _make_engine(self, data: Path, files: Path) -> Engine:
+        """Return the engine that the options ask for. Raises `Refusal`."""
+        keys = [self._options["tls"]] if self._options["tls"] not in (None, _AUTO) else []
+        common: dict[str, Any] = {"checkers": self._options["checkers"], "limits": self.limits}
+        common["keys"] = [*map(Path, keys)]
+        address = self._options["engine"]
+        if address is None:
+            keep = self._options["keep-seconds"], self._options["keep-bytes"]
+            return SqliteEngine(self._reactor, data, files, *keep, **common)
+        try:  # nats-py is of the extra `cluster`
+            from chatservice.engines.jetstream.clusterengine import JetStreamEngine
+        except ImportError as error:
+            text = "--engine needs nats-py, which is not installed; install it with pip."
+            raise Refusal(Code.NOT_STORED, text) from error
+        return JetStreamEngine(self._reactor, address, data, files, self._end, **common)
 
     def _unusable(self, error: BaseException | None) -> str:
         """Return the sentence that says why the storage cannot be used."""
@@ -185,7 +195,11 @@ class ChatService(Service):
         """End the program, whose reactor runs: twistd would end with the status 0."""
         if not failure.check(Refusal, OSError):
             self.log.failure("the storage cannot be used", failure)
-        sentence = config.as_sentence(self._unusable(failure.value))
+        self._end(failure.value)
+
+    def _end(self, why: BaseException | None) -> None:
+        """End the program, whose reactor runs, with one sentence and a status other than 0."""
+        sentence = config.as_sentence(self._unusable(why))
         self.log.critical("chat: {sentence}", sentence=sentence)
         atexit.register(_exit_failed)
         self._reactor.stop()
@@ -232,12 +246,23 @@ class ChatService(Service):
             await maybeDeferred(self._admin_port.stopListening)  # this removes its socket too
         if self._engine is not None:
             await self._engine.stopping()
-            await self.factory.chat.publisher.settled()
-            await self.factory.chat.presence.save_all()
+            await self._in_time(self._save_talk())
             self.factory.farewell("The server is stopping; come back later.")
             await self.factory.when_empty(FAREWELL_SECONDS)
-            await self.factory.chat.reading.save()
+            await self._in_time(self.factory.chat.reading.save())
             await self._engine.stop()
+
+    def _in_time(self, saving: Coroutine[Any, Any, None]) -> "Deferred[None]":
+        """Store what was accepted; in a cluster, as long as its log may be expected to answer."""
+        saved = Deferred.fromCoroutine(saving)
+        if self._options["engine"] is not None:
+            saved.addTimeout(SAVING_SECONDS, self._reactor)
+            saved.addErrback(lambda _: self.log.warn("the log does not answer: not all is stored"))
+        return saved
+
+    async def _save_talk(self) -> None:
+        await self.factory.chat.publisher.settled()
+        await self.factory.chat.presence.save_all()
 
     def stopService(self) -> "Deferred[None]":
         """Store what was accepted, send a farewell to everybody, and stop."""

@@ -126,11 +126,14 @@ class Rooms:
         rooms = tuple(rooms)
         for name in (names.LOBBY, *rooms):
             self.room_limits.protect(names.key(names.room(name)))
-        if names.LOBBY not in self.by_key:
-            await self.create(names.LOBBY)
-        for name in sorted(rooms, key=self._number_order):
-            if names.key(names.room(name)) not in self.by_key:
-                await self.create(name)
+        for name in (names.LOBBY, *sorted(rooms, key=self._number_order)):
+            key = names.key(names.room(name))
+            try:
+                if key not in self.by_key:
+                    await self.create(name)
+            except Refusal:
+                if key not in self.by_key:  # another node has made it just now
+                    raise
 
     def _number_order(self, name: str) -> tuple[bool, int]:
         """Return a sort key for names: those that contain a free number come first, and get it."""

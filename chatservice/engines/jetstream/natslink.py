@@ -220,14 +220,14 @@ class NatsLink:
             told += 1
             if not config.get("sync_always"):
                 raise _refusal(
-                    "The server {host} does not sync what it stores; set `sync_interval: always` "
+                    "The server {host} does not sync what it stores; set sync_interval: always "
                     "in the block jetstream of its configuration.",
                     host=host,
                 )
         if not told:
             raise _refusal(
                 "No server of {servers} tells on port {port} whether it syncs what it stores; let "
-                "nats-server listen there for monitoring (`http:`), or name its port in --engine: "
+                "nats-server listen there for monitoring, or name its port in --engine: "
                 "?http=PORT.",
                 servers=self._address,
                 port=self._address.http,

@@ -1,0 +1,184 @@
+"""Real nodes, each a `twistd chat` of its own, over a real nats-server: what users see."""
+
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from tests.cluster.conftest import NatsServer, free_ports
+from tests.servers import PATIENCE, TWISTD, RawClient, Server, environment
+
+
+@pytest.fixture
+def start(tmp_path, nats_server, request):
+    """Return a function that starts a node, with a number, of a cluster of this test's own."""
+    started = []
+    stream = f"N{abs(hash(request.node.nodeid)) % 10**9}"
+
+    def node(number, server=nats_server, *options):
+        it = Server(tmp_path / str(number), "--engine", server.url(stream), *options)
+        started.append(it)
+        return it
+
+    yield node
+    for it in started:
+        it.kill()
+
+
+@pytest.fixture
+def own_server(tmp_path):
+    """Return a nats-server that a test may kill."""
+    server = NatsServer(tmp_path)
+    yield server
+    server.kill()
+
+
+def person(node, name):
+    """Return the connection of a person who has entered."""
+    client = RawClient(node.port)
+    client.expect("Welcome")
+    client.send(name)
+    client.expect("What you type is said")
+    return client
+
+
+def test_two_nodes_are_one_chat(start):
+    """People at two nodes talk in one room, see the same history, and share one set of names."""
+    one, other = start(1), start(2)
+    alice, bob = person(one, "alice"), person(other, "bob")
+    alice.send("hello from one")
+    bob.expect("alice: hello from one")
+    bob.send("hello from the other")
+    alice.expect("bob: hello from the other")
+    alice.send("/create lab")
+    alice.expect("You are in lab")
+    alice.send("the first line")
+    bob.send("join lab")
+    bob.expect("You are in lab")
+    bob.send("/history")
+    bob.expect("#1] alice: the first line")
+    double = RawClient(other.port)
+    double.expect("Welcome")
+    double.send("alice")
+    double.expect("alice is taken")
+
+
+def test_a_registered_user_at_both_nodes(start):
+    """An account that is made at one node logs in at the other, where private messages reach it; a
+    new password ends its sessions at both."""
+    one, other = start(1), start(2)
+    alice = person(one, "alice")
+    alice.send("/register correct-horse-battery")
+    alice.expect("alice is your name from now on")
+    again = RawClient(other.port)
+    again.expect("Welcome")
+    again.send("/login alice correct-horse-battery")
+    again.expect("You are alice")
+    bob = person(other, "bob")
+    bob.send("@alice psst")
+    alice.expect("bob -> you: psst")
+
+
+def test_a_killed_node_comes_back(start):
+    """A node is killed while both talk. Its users go on at the other one. When it is back it has
+    everything in the same order, and what was acknowledged is there once."""
+    one, other = start(1), start(2)
+    acknowledged = []
+
+    def talk():
+        """Say things with keys at the one node, and go on at the other when it is killed."""
+        client, token = program(one)
+        while len(acknowledged) < 400:
+            number = len(acknowledged)
+            try:
+                client.ask(do="say", room="lobby", text=f"t{number}", key=f"k{number}", id=number)
+                while (event := client.event()).get("id") != number:
+                    pass
+            except (AssertionError, OSError):  # the connection has ended
+                client, token = program(other, token)
+                continue
+            if event["event"] != "ok":
+                break
+            acknowledged.append(number)
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    while len(acknowledged) < 150:
+        talking.join(0.01)
+    one.process.send_signal(signal.SIGKILL)
+    one.process.wait()
+    talking.join()
+    assert len(acknowledged) == 400
+    one.start()
+    reader, _ = program(one, name="reader", after=0)
+    assert [reader.event("message")["text"] for _ in range(400)] == [f"t{at}" for at in range(400)]
+
+
+def program(node, token=None, name="writer", **join):
+    """Return the connection of a program that has entered, and its token."""
+    client = RawClient(node.port)
+    client.ask(do="hello", name=name, **({"token": token} if token else {}))
+    token = client.event("ok")["token"]
+    client.ask(do="join", room="lobby", **join)
+    client.event("ok")
+    return client, token
+
+
+def test_the_log_goes_away(start, own_server):
+    """While the log's server is gone, a node shows what it has, and acknowledges nothing. What was
+    said meanwhile appears when the server is back, once."""
+    one = start(1, own_server)
+    alice, bob = person(one, "alice"), person(one, "bob")
+    alice.send("before")
+    bob.expect("alice: before")
+    own_server.kill()
+    alice.send("meanwhile")
+    bob.send("/history")
+    bob.expect("#1] alice: before")
+    assert "meanwhile" not in bob.seen
+    own_server.start()
+    bob.expect("alice: meanwhile")
+    alice.send("after")
+    bob.expect("alice: after")
+    assert bob.seen.count("meanwhile") == 1
+
+
+def test_bad_starts(tmp_path, nats_server, start):
+    """Each start that cannot be is one sentence and a status other than 0, and changes nothing."""
+    (nobody,) = free_ports(1)
+    unsynced = NatsServer(tmp_path, sync="2m")
+    good = start(1)
+    good.stop()
+    try:
+        for address, data, sentence in (
+            (f"nats://127.0.0.1:{nobody}", "new", "start nats-server there, or correct --engine."),
+            (unsynced.url("A"), "new", "set sync_interval: always in the block jetstream"),
+            (nats_server.url("OTHER"), "1/chat-data", "belongs to another cluster than"),
+            (
+                f"nats://127.0.0.1:{nats_server.port}?http={nobody}",
+                *("new", f"tells on port {nobody} whether it syncs"),
+            ),
+        ):
+            status, output = run(address, tmp_path / data)
+            assert status == 1
+            assert sentence in output
+            assert "Traceback" not in output
+    finally:
+        unsynced.kill()
+
+
+def run(address, data):
+    """Run a node that is to fail; return its exit status and its output."""
+    done = subprocess.run(
+        [*TWISTD, "-n", "--pidfile=", "chat", "--interface", "127.0.0.1", "--port", "0"]
+        + ["--data", str(data), "--engine", address],
+        cwd=data.parent,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE,
+    )
+    return done.returncode, done.stdout
