@@ -437,6 +437,9 @@ def test_a_file_is_replaced_only_under_a_condition(site, ask):
     assert client().request("PUT", path, b"three", If_Match=tag).status == 412
     assert client().request("PUT", path, b"three", If_None_Match=tag).status == 200
     assert client().request("GET", path, If_Match=tag).status == 412
+    assert client().request("DELETE", path, If_Match=tag).status == 412
+    now = client().request("HEAD", path).headers["etag"]
+    assert client().request("DELETE", path, If_Match=now).status == 403  # it is another guest's
     assert client().request("PUT", "/@ann/a.txt", b"x", If_None_Match="*").status == 403
 
 

@@ -97,7 +97,10 @@ class Api:
                 self._respond(exchange, webfiles.status_of(mark), body, type_)
             case webapi.Call():
                 request = await self._request(exchange, asked)
-                self._reply(exchange, await user.run(session, request), type_)
+                run = partial(user.run, session)
+                if exchange.method == "DELETE" and asked.route.command.name == "remove":
+                    await webfiles.check_known(exchange, request, run)
+                self._reply(exchange, await run(request), type_)
 
     async def _request(self, exchange: Exchange, asked: webapi.Call) -> Request:
         """Return the request of a call, once its body has come."""

@@ -19,6 +19,7 @@ from chatservice.domain.tickets import DownloadTicket, UploadTicket
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar import httpfields, webanswers, webapi, webtarget
+from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import Request
 from chatservice.grammar.httpfields import ByteRange
 from chatservice.grammar.webfaults import MethodNotAllowed, NotFound, UnsupportedMediaType
@@ -136,6 +137,21 @@ async def _stream(
 def _fail(waiting: "Deferred[Any]", error: Exception) -> None:
     if not waiting.called:
         waiting.errback(error)
+
+
+async def check_known(
+    exchange: Exchange, request: Request, run: Callable[[Request], Awaitable[FileReader]]
+) -> None:
+    """Raise `Refusal` (file-changed) if the client wants another file than the one that a request
+    is about. `run` runs a `get`, and returns its reply."""
+    wanted = httpfields.condition(exchange.header("If-Match"), exchange.header("If-None-Match"))
+    if wanted is None:
+        return
+    place = {it: request.args[it] for it in ("room", "name", "version") if it in request.args}
+    reader = await run(Request(COMMANDS["get"], place))
+    reader.close()
+    if not wanted.holds(reader.mark.sha256):
+        raise file_changed(reader.mark.name, True)
 
 
 # -- up --------------------------------------------------------------------------------------------
