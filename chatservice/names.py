@@ -82,6 +82,12 @@ def user(text: str) -> str:
     return _name(text, "name")
 
 
+def conversation(place: str) -> str:
+    """Return the name of an inbox, `@`, or of what is between its owner and another user, as
+    `@bob`. Raises `Refusal` (bad-name) if nobody can have the name."""
+    return f"@{user(place[1:])}" if place != "@" else place
+
+
 def check_new_user(name: str) -> None:
     """Raise `Refusal` (bad-name) for a name that no new user may take: an address."""
     if _QUAD.fullmatch(name):

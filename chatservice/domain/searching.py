@@ -99,8 +99,8 @@ class Searching:
         query, room = parse(text, self._now())
         place = place if room is None else room
         if place is not None and place.startswith("@"):
-            logs = [self._users.inbox(session.require_user())]
-            query = query._replace(other=names.key(place[1 : names.LINE_BYTES]))
+            place, logs = names.conversation(place), [self._users.inbox(session.require_user())]
+            query = query._replace(other=names.key(place[1:]))
         elif place == ALL_ROOMS:
             logs = [it.log for it in self.readable_rooms(session)]
         else:

@@ -7,6 +7,33 @@ from urllib.parse import quote, unquote_to_bytes
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar.webfaults import NotFound
 
+
+class Origin(NamedTuple):
+    """The part of a target in the absolute form (RFC 9112, 3.2.2) before its path."""
+
+    scheme: str
+    authority: str
+
+
+def split(target: bytes) -> tuple[Origin | None, bytes]:
+    """Return the origin that a target names, and the rest, which begins with a slash or is `*`.
+
+    Raises `Refusal` (bad-line) for what is no target of a server, as `other:5555` or `/a#b`.
+    """
+    found = _TARGET.fullmatch(target)
+    if found is None:
+        raise Refusal(
+            Code.BAD_LINE,
+            "An address has a path that begins with a slash, and printable ASCII only; give one.",
+        )
+    if found[1] is None:
+        return None, target
+    origin = Origin(found[1].decode().lower(), found[2].decode())
+    return origin, found[3] if found[3].startswith(b"/") else b"/" + found[3]
+
+
+_TARGET = re.compile(rb"(?:(?i:(https?)://)([^/?]+))?(|[/?][!-\"$-~]*|\*)")
+
 Pairs = list[tuple[str, str | None]]
 """The fields of a query or a form, in order. None is the value of a field without `=`."""
 
@@ -20,19 +47,16 @@ class Target(NamedTuple):
 
 
 def parse(target: bytes) -> Target:
-    """Return the target of a request line. It may be in the absolute form (RFC 9112, 3.2.2).
+    """Return the parts of a target without its origin (`split`).
 
     Raises `Refusal` (bad-line) for what is not UTF-8 in percent-encoding, and for a segment that no
     name can be: with a slash, a backslash or a control character, or `.` or `..`; `NotFound` for a
     target without a path.
     """
-    path, _, query = _ORIGIN.sub(b"", target).partition(b"?")
+    path, _, query = target.partition(b"?")
     if not path.startswith(b"/"):
         raise NotFound(Message("An address has a path that begins with a slash; give one."))
     return Target(tuple(map(_segment, path[1:].split(b"/"))), parse_pairs(query))
-
-
-_ORIGIN = re.compile(rb"\Ahttps?://[^/?]+", re.IGNORECASE)
 
 
 def _segment(raw: bytes) -> str:

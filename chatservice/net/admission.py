@@ -209,7 +209,7 @@ class RejectedConnection(Protocol):
 
     def _answer(self, row: Row) -> None:
         self._answered = True
-        self._entrance.factory.note_row(self.transport, row)
+        self._entrance.factory.note_first(self.transport, row, self._first)
         self.transport.write(row.refusal(self._refusal, self._first))
         self.transport.loseConnection()
 

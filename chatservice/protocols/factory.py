@@ -18,7 +18,7 @@ from chatservice.grammar import textformat
 from chatservice.limits import Limits
 from chatservice.net import outlet, tls
 from chatservice.net.admission import Admission
-from chatservice.net.browsers import BrowserAddresses
+from chatservice.net.browsers import BrowserAddresses, is_head_of_browser
 from chatservice.net.reactorlag import ReactorLag
 from chatservice.net.sniff import LineRow, Row, SniffTable
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
@@ -169,9 +169,9 @@ class ChatFactory(Factory):
             return transport.negotiatedProtocol == tls.HTTP
         return self.browsers.knows(outlet.address(transport))
 
-    def note_row(self, transport: Any, row: Row) -> None:
-        """Remember the address of a connection that speaks HTTP."""
-        if row.name == web.NAME:
+    def note_first(self, transport: Any, row: Row, first: bytes) -> None:
+        """Remember the address of a connection whose first bytes are a browser's."""
+        if row.name == web.NAME and is_head_of_browser(first):
             self.browsers.note(outlet.address(transport))
 
     def check_secure(self, transport: Any, row: Row) -> None:

@@ -53,7 +53,6 @@ ASKED = {
     ("GET", "/lab/"): ("files", {"room": "lab"}),
     ("GET", "/@/?brief"): ("files", {"room": "@", "brief": True}),
     ("DELETE", "/lab/a.txt?version=2"): ("remove", {"room": "lab", "name": "a.txt", "version": 2}),
-    ("GET", "http://chat.example:5555/lab"): ("history", {"room": "lab"}),
     ("GET", "/api/v1/rooms"): ("rooms", {}),
     ("GET", "/api/v1/rooms?after=12&filter=dev-*+used"): (
         "rooms",

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from itertools import groupby
 
+from tests.websocketframes import server_frames
+
 LINE = re.compile(
     r"""(?:\[\d{4}-\d\d-\d\d\ \d\d:\d\d:\d\dZ\ \#\d+\]\ )?       # history
         (?: [*!]\ .*                                             # the server
@@ -62,11 +64,12 @@ HTTP = b"HTTP/1.1 "
 
 _HEAD = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2}) [A-Za-z -]+\r\n((?:[A-Za-z-]+: [ -~]*\r\n)*)\r\n")
 _LENGTH = re.compile(rb"^Content-Length: ([0-9]+)\r$", re.MULTILINE)
+_READ = re.compile(rb"^Content-Type: (text/plain|application/(?:problem\+)?json)", re.MULTILINE)
 
 
 def check_http(data: bytes) -> list[int]:
-    """Check all responses that a client of HTTP received, and return their statuses. What follows a
-    handshake of a WebSocket is not looked at."""
+    """Check all responses that a client of HTTP received, and return their statuses. After a
+    handshake of a WebSocket, what follows is checked as its frames."""
     statuses = []
     while data:
         head = _HEAD.match(data)
@@ -74,14 +77,39 @@ def check_http(data: bytes) -> list[int]:
         statuses.append(int(head[1]))
         data = data[head.end() :]
         if statuses[-1] == 101:
+            check_frames(data)
             break
         length = _LENGTH.search(head[2])
         if length is not None and not data.startswith(HTTP):  # a response to HEAD has no body
             assert not data or len(data) >= int(length[1]), data[:200]
-            data = data[int(length[1]) :]
+            body, data = data[: int(length[1])], data[int(length[1]) :]
+            if body and _READ.search(head[2]):
+                check_plain(body)
         elif b"Transfer-Encoding: chunked" in head[2]:
             data = data.partition(b"\r\n0\r\n\r\n")[2]
     return statuses
+
+
+def check_frames(data: bytes) -> list[dict]:
+    """Check all frames that a WebSocket received, and return their objects. The last one closes."""
+    frames = list(server_frames(data))
+    assert [it.opcode for it in frames if it.opcode not in (1, 8, 9, 10)] == []
+    closing = [it for it in frames if it.opcode == 8]
+    assert closing == frames[-1:]
+    if closing[0].payload:
+        check_plain(closing[0].payload[2:] + b"-\n")
+    return [check_object(it.payload.decode()) for it in frames if it.opcode == 1]
+
+
+def check_plain(data: bytes) -> list[str]:
+    """Check an answer of HTTP in plain text, and return its lines."""
+    assert data.endswith(b"\n"), data[-100:]
+    lines = data.decode().split("\n")[:-1]
+    for line in lines:
+        assert line, data
+        assert not steering(line), ascii(line)
+        assert height(line) <= 30, ascii(line)
+    return lines
 
 
 def check_json(data: bytes) -> list[dict]:

@@ -2,14 +2,18 @@
 listed, and what a link tells to type."""
 
 import json
+import re
 import shlex
+from urllib.parse import quote, unquote
 
 import pytest
 
 from chatservice import names
 from tests.harm.checks import check_json, check_text
 from tests.harm.corpus import cases
+from tests.harm.doors import answer_line
 from tests.servers import RawClient
+from tests.web.clients import HttpClient
 
 TEXTS = {**cases("texts.txt"), **cases("harmless.txt")}
 SHORT = [
@@ -93,6 +97,49 @@ def test_a_link_is_for_a_shell(house, shared):
     assert [it[-1].removeprefix("./") for it in pasted] == typed
     assert {it[0] for it in pasted} == {"echo"}
     person.close()
+
+
+def test_what_comes_up_over_http(house):
+    """A file has exactly the names that it may have, in each path; it is told, listed and sent back
+    under its name, whose header is one line."""
+    reader = RawClient(house.port)
+    reader.send("clerk", "/join lab", "/who")
+    reader.expect("1 in lab")
+    client, taken = HttpClient(house.port), []
+    for text in SHORT:
+        path = f"/api/v1/rooms/lab/files/{quote(text, safe='')}"
+        answer = client.request("PUT", path, b"x")
+        if answer.status in (200, 201):
+            name = names.file(text)
+            assert json.loads(answer_line(answer))["name"] == name
+            taken.append(name)
+            again = client.request("GET", json.loads(answer.body)["path"])
+            assert again.body == b"x"
+            told = again.headers["content-disposition"]
+            assert told.isascii()
+            if name.isascii() and not set(name) & set('"\\%'):
+                assert told == f'attachment; filename="{name}"'
+            else:
+                encoded = told.rpartition("filename*=UTF-8''")[2]
+                assert unquote(encoded, errors="strict") == name
+        else:
+            assert not names.is_file(text), ascii(text)
+            answer_line(answer)
+        if answer.headers.get("connection") == "close":
+            client.close()
+            client = HttpClient(house.port)
+    listed = json.loads(client.request("GET", "/api/v1/rooms/lab/files").body)["files"]
+    assert sorted(it["name"] for it in listed) == sorted(set(taken))
+    lines = check_text(client.request("GET", "/lab/").body)
+    reader.send("/who")
+    reader.expect("1 in lab")
+    shown = [line for line in check_text(reader.seen.encode()) if " shared " in line]
+    assert len(lines) - 1 == len(set(taken))
+    assert len(shown) == len(taken) > 30
+    for line, name in zip(shown, taken, strict=True):
+        assert re.match(rf"\* web-\w+ shared {re.escape(name)} \(1 byte", line), line
+    for it in (reader, client):
+        it.close()
 
 
 def test_what_an_operator_drops_in(server):

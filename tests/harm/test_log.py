@@ -1,15 +1,20 @@
 """The operator's log: no secret comes into it, and nobody but the server writes its lines."""
 
 import json
+import re
 import secrets
+from base64 import b64encode
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from tests.harm.checks import LOGGED, check_json, check_log, check_text
+from tests.harm.checks import LOGGED, check_http, check_json, check_log, check_text
 from tests.harm.conftest import WatchedServer
 from tests.harm.corpus import cases
+from tests.harm.doors import DOORS, Framed
 from tests.servers import RawClient
+from tests.web.clients import HttpClient
 
 TEXTS = {**cases("texts.txt"), **cases("harmless.txt"), **cases("names.txt")}
 
@@ -72,7 +77,36 @@ def tell_secrets(server: WatchedServer) -> list[str]:
             carrier.close()
     program.close()
     person.close()
+    tell_secrets_in_http(server, known)
     return found
+
+
+def tell_secrets_in_http(server: WatchedServer, known: dict[str, str]) -> None:
+    """Give it the same secrets in HTTP and in a WebSocket: rightly, and where none belongs."""
+    client = HttpClient(server.port)
+    for password in ("right", "wrong"):
+        basic = b64encode(f"keeper:{known[password]}".encode()).decode()
+        for told in (basic, f"{basic}=", known[password]):
+            headers = {"Authorization": f"Basic {told}"}
+            client.request("GET", "/api/v1/session", **headers)
+            client.request("GET", "/api/v1/rooms/vault/messages", **headers)
+    for token in ("token", "mistyped"):
+        client.request("GET", "/lobby", Authorization=f"Bearer {known[token]}")
+        client.request("GET", f"/t/{known[token]}/x")
+        client.request("PUT", f"/t/{known[token]}", b"x")
+        client = HttpClient(server.port)
+    client.request("GET", f"/lab?password={known['right']}")
+    client.request("GET", f"/{known['mistyped']}?{known['mistyped']}", X=known["mistyped"])
+    client.request("POST", f"/api/v1/do/{known['mistyped']}", known["mistyped"].encode())
+    client = HttpClient(server.port)
+    client.request("GET", f"http://keeper:{known['right']}@localhost/lab")
+    client.close()
+    page = Framed(server.port)
+    page.ask(do="login", name="keeper", password=known["wrong"])
+    page.ask(do="hello", name="keeper", password=known["right"], token=known["token"])
+    page.end()
+    check_json(page.rest())
+    page.close()
 
 
 def test_no_secret_is_logged(server):
@@ -110,13 +144,14 @@ def test_no_secret_is_logged_when_all_fails(tmp_path: Path):
         assert LOGGED.match(line) or line[0] in "\t ", line
 
 
-@pytest.mark.parametrize("as_program", [False, True], ids=["typed", "JSON"])
-def test_nobody_forges_a_line(server, as_program):
+@pytest.mark.parametrize("way", ["typed", *DOORS])
+def test_nobody_forges_a_line(server, way):
     """Names of users, rooms and files cannot forge a line of the log, nor can any other text in it:
     each line begins as one, and has no control characters."""
     for text in TEXTS.values():
         line = text.encode(errors="surrogatepass")
-        if as_program:
+        bare = DOORS.get(way, RawClient)(server.port)
+        if way in DOORS:
             requests = (
                 {"do": "hello", "name": text},
                 {"do": "hello", "name": "spare"},
@@ -125,15 +160,36 @@ def test_nobody_forges_a_line(server, as_program):
                 {"do": "put", "room": "lobby", "name": text, "size": 0},
                 {"do": "remove", "room": "lobby", "name": text},
             )
-            data = b"\n".join(json.dumps(it).encode() for it in requests)
+            bare.send(*map(json.dumps, requests))
         else:
             data = line + b"\nspare\n/nick " + line + b"\n/create " + line + b"\n/remove " + line
             data += b'\n/put "' + line + b'" 0'
-        bare = RawClient(server.port)
-        bare.send_raw(data)
+            bare.send_raw(data)
         bare.end()
         bare.rest()
         bare.close()
+    lines = server.logged()
+    check_log(lines)
+    assert not [line for line in lines if line.endswith("forged")]
+
+
+def test_no_head_forges_a_line(server):
+    """Nor can a method, a target, or any header that somebody reads."""
+    for text in TEXTS.values():
+        value = re.sub(rb"[\r\n\0]", b"\x1b", text.encode(errors="surrogatepass"))[:2000]
+        encoded = quote(text, safe="", errors="surrogatepass")[:2000].encode()
+        for target, name in (
+            (encoded, b"User-Agent"),
+            (value, b"X-Forwarded-For"),
+            (b"x", b"Host"),
+        ):
+            bare = HttpClient(server.port)
+            bare.send_raw(b"PUT /lobby/%b?name=%b HTTP/1.1\r\n" % (target, encoded))
+            bare.send_raw(b"Host: localhost\r\n" * (name != b"Host") + name + b": " + value)
+            bare.send_raw(b"\r\nAuthorization: Basic " + value + b"\r\nContent-Length: 1\r\n\r\nx")
+            bare.end()
+            check_http(bare.rest())
+            bare.close()
     lines = server.logged()
     check_log(lines)
     assert not [line for line in lines if line.endswith("forged")]

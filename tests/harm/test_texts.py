@@ -1,9 +1,11 @@
 """Every text of the corpus, through every field of both formats, live and replayed."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -12,6 +14,7 @@ from chatservice.errors import Refusal
 from chatservice.grammar import textparser
 from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import ArgType, Format
+from chatservice.grammar.webroutes import ROUTES
 from tests.harm.checks import (
     check_json,
     check_object,
@@ -21,7 +24,11 @@ from tests.harm.checks import (
 )
 from tests.harm.conftest import WatchedServer, fresh
 from tests.harm.corpus import cases, each
+from tests.harm.doors import DOORS, Followed, Framed, Plain, answer_line
 from tests.servers import RawClient
+from tests.web.clients import HttpClient
+
+PRIVATE = re.compile(r"\S+ -> you: ")
 
 ALL = {**cases("texts.txt"), **cases("harmless.txt")}
 
@@ -53,15 +60,20 @@ def asked(text: str, escaped: bool, **fields: Any) -> tuple[bytes, str | None]:
 
 
 class Stage:
-    """A room in which two write, a person and a program, and two read."""
+    """A room in which a person and programs write, one by each way in, and others read: a person, a
+    program, a WebSocket, and two streams of HTTP."""
 
     def __init__(self, server: WatchedServer) -> None:
         self.server = server
         self.anna, self.eve = (self._person(name) for name in ("anna", "eve"))
-        self.bot, self.mal = (self._program(name) for name in ("bot", "mal"))
-        self.anna.expect("mal came in")
-        self.bot.expect('"from":"mal"')
+        self.bot = self._program("bot", RawClient)
+        self.page = self._program("page", Framed)
+        talk = "/api/v1/rooms/lab/messages?follow"
+        self.curl = Followed(server.port, talk, "text/plain")
+        self.script = Followed(server.port, talk, "application/x-ndjson")
+        self.mals = {way: self._program(f"mal-{at}", DOORS[way]) for at, way in enumerate(DOORS)}
         self.done = 0
+        self.act(b"hello")  # all who came in before it were told of
 
     def _person(self, name: str) -> RawClient:
         bare = RawClient(self.server.port)
@@ -69,8 +81,8 @@ class Stage:
         bare.expect("in lab")
         return bare
 
-    def _program(self, name: str) -> RawClient:
-        bare = RawClient(self.server.port)
+    def _program(self, name: str, kind: type[RawClient]) -> RawClient:
+        bare = kind(self.server.port)
         bare.ask(do="hello", name=name)
         bare.ask(do="join", room="lab")
         bare.event("ok")
@@ -79,22 +91,29 @@ class Stage:
 
     def close(self) -> None:
         """Everybody goes."""
-        for bare in (self.anna, self.eve, self.bot, self.mal):
+        readers = (self.anna, self.bot, self.page, self.curl, self.script)
+        for bare in (self.eve, *readers, *self.mals.values()):
             bare.close()
 
-    def act(self, *lines: bytes, who: str = "eve") -> tuple[list[str], list[dict[str, Any]]]:
-        """Let somebody send lines. Return what the others read of it."""
+    def act(self, *lines: bytes, way: str = "") -> tuple[list[str], list[dict[str, Any]]]:
+        """Let the person, or the program that came by a way, send lines. Return what others read
+        of it: a person, and a program. All other readers read the same."""
         self.done += 1
         begin, end = (f"{it} {self.done}" for it in ("begin", "end"))
-        if who == "mal":
+        if way:
             said = [{"do": "say", "room": "lab", "text": it} for it in (begin, end)]
             marks = [json.dumps(it) for it in said]
-            self.mal.send(marks[0], *lines, marks[1])
+            self.mals[way].send(marks[0], *lines, marks[1])
         else:
             self.eve.send(begin, *lines, end)
         self.anna.expect(f": {begin}")
-        self.bot.expect(f'"{begin}"')
-        return self.read(end), self.events(end)
+        seen = self.read(end)
+        streamed = self.streamed(begin, end)
+        assert streamed == [it for it in seen if not PRIVATE.match(it)]
+        events = self.events(self.bot, begin, end)
+        assert self.events(self.page, begin, end) == events
+        assert self.events(self.script, begin, end) == events
+        return seen, events
 
     def read(self, end: str) -> list[str]:
         """Return what the person who reads was shown up to a line with that end."""
@@ -103,10 +122,21 @@ class Stage:
             lines.append(line)
         return check_text("".join(f"{line}\n" for line in lines).encode())
 
-    def events(self, end: str) -> list[dict[str, Any]]:
-        """Return what the program that reads was told up to a text."""
+    def streamed(self, begin: str, end: str) -> list[str]:
+        """Return what a stream of text has between two texts, without times and positions."""
+        self.curl.expect(f": {begin}")
+        lines = []
+        while not (line := self.curl.line()).endswith(f": {end}"):
+            lines.append(line)
+        check_text("".join(f"{line}\n" for line in lines).encode())
+        assert not [line for line in lines if line[0] != "["]
+        return [line.partition("] ")[2] for line in lines]
+
+    def events(self, reader: RawClient, begin: str, end: str) -> list[dict[str, Any]]:
+        """Return what a program that reads was told between two texts."""
+        reader.expect(f'"{begin}"')
         events = []
-        while (event := check_object(self.bot.line())).get("text") != end:
+        while (event := check_object(reader.line())).get("text") != end:
             events.append(event)
         return events
 
@@ -157,18 +187,20 @@ def test_what_a_person_writes(stage, text):
     ]
 
 
+@pytest.mark.parametrize("way", DOORS)
 @pytest.mark.parametrize("text", each("texts.txt", "harmless.txt"))
-def test_what_a_program_writes(stage, text):
+def test_what_a_program_writes(stage, text, way):
     """The same, with its lines, which only programs can write: each stands behind the name. As JSON
     escapes it, and, where that is not all it can be, as it is."""
     for escaped in (True, False) if not text.isascii() else (True,):
-        write(stage, text, escaped)
+        write(stage, text, escaped, way)
 
 
-def write(stage: Stage, text: str, escaped: bool) -> None:
-    """Let the program write a text wherever it can, and look at what is read."""
+def write(stage: Stage, text: str, escaped: bool, way: str) -> None:
+    """Let a program write a text wherever it can, and look at what is read."""
     told, texts, lines = [], [], []
-    for do, prefix in (("say", "mal: "), ("me", "~ mal "), ("topic", "* mal ")):
+    name = f"mal-{list(DOORS).index(way)}"
+    for do, prefix in (("say", f"{name}: "), ("me", f"~ {name} "), ("topic", f"* {name} ")):
         line, there = asked(text, escaped, do=do, room="lab")
         lines.append(line)
         if there is None or (do == "topic" and len(there) > names.PHRASE_CHARACTERS):
@@ -188,28 +220,31 @@ def write(stage: Stage, text: str, escaped: bool) -> None:
     private = [] if there is None else names.clean(there).split("\n")
     if there is not None and not names.is_visible(names.clean(there)):
         private = []
-    told += ["mal -> you: " + part for part in private]
-    seen, events = stage.act(*(line for line in lines if b"\n" not in line), who="mal")
+    told += [f"{name} -> you: {part}" for part in private]
+    lines = [it for it in lines if b"\n" not in it and DOORS[way].goes_on_after(it)]
+    seen, events = stage.act(*lines, way=way)
     assert sorted(seen) == sorted(told)
     assert [it["text"] for it in events] == texts
 
 
+@pytest.mark.parametrize("way", DOORS)
 @pytest.mark.parametrize("text", each("texts.txt", "harmless.txt"))
-def test_every_field_of_every_request(house, text):
+def test_every_field_of_every_request(house, text, way):
     """A harmful string in any field of JSON is granted or refused, with its `id`, and once."""
-    program = RawClient(house.port)
+    program = DOORS[way](house.port)
     program.ask(do="hello", name=fresh(), id=-1)
     requests = [json.dumps({**it, "id": at}) for at, it in enumerate(requests_with(text))]
-    program.send(*requests)
-    program.send(json.dumps({"do": "help", "id": text}))
+    requests.append(json.dumps({"do": "help", "id": text}))
+    sent_ = [it for it in requests if program.goes_on_after(it.encode())]
+    program.send(*sent_)
     program.end()
     events = [it for it in check_json(program.rest()) if it["event"] in ("ok", "error")]
     assert not [it for it in events if it.get("code") == "server-error"], events
-    assert len(events) == 1 + len(requests) + 1
+    assert len(events) == 1 + len(sent_)
     answered = [it["id"] for it in events if isinstance(it.get("id"), int)]
-    whole = arrives(sent(text)) and len(requests[-1]) + 1000 < names.LINE_BYTES
+    whole = arrives(sent(text)) and len(requests[-2]) + 1000 < names.LINE_BYTES
     if whole:
-        assert sorted(answered) == list(range(-1, len(requests)))
+        assert sorted(answered) == list(range(-1, len(requests) - 1))
         assert text in [it.get("id") for it in events]
     program.close()
 
@@ -256,6 +291,44 @@ def test_every_field_of_every_command(house, text):
     person.close()
 
 
+def web_requests_with(text: str) -> Iterator[tuple[str, str, dict[str, str], bytes]]:
+    """Iterate over requests of HTTP that have a text in a part of their path, or in one of their
+    fields: method, path, headers, body. Those of `/do/COMMAND` are left out."""
+    good = {"position": "1", "seconds": "0"}
+    inside = quote(text, safe="", errors="surrogatepass")
+    for row in ROUTES:
+        if "/do/" in row.path:
+            continue
+        for harmed in row.variables():
+            parts = {it: good.get(it, "x") for it in row.variables()} | {harmed: inside}
+            yield row.method, row.path.format(**parts), {}, b"" if row.method == "GET" else b"x"
+        path = row.path.format(**{it: good.get(it, "x") for it in row.variables()})
+        for name in row.fields():
+            yield row.method, f"{path}?{name}={inside}", {}, b""
+        if row.text:
+            type_ = {"Content_Type": "text/plain"}
+            yield row.method, path, type_, sent(text)[: names.LINE_BYTES]
+            type_ = {"Content_Type": "application/x-www-form-urlencoded"}
+            yield row.method, path, type_, f"{row.text}={inside}".encode()[: names.LINE_BYTES]
+
+
+@pytest.mark.parametrize("text", each("texts.txt", "harmless.txt"))
+def test_every_part_of_every_path(house, text):
+    """A harmful string in a path, a query or a form is granted or refused, in JSON or in readable
+    lines, and the server goes on."""
+    client, mine = HttpClient(house.port), f"?name={fresh()}"
+    assert client.request("GET", f"/api/v1/session{mine}").status == 200
+    for method, path, headers, body in web_requests_with(text):
+        answer = client.request(method, path, body, **headers)
+        if answer.status != 204:
+            told = json.loads(answer_line(answer))
+            assert told.get("code") != "server-error", (method, path, told)
+        if answer.headers.get("connection") == "close":
+            client.close()
+            client = HttpClient(house.port)
+    client.close()
+
+
 def test_every_text_as_a_name(house):
     """As the first line, and with `hello`: a client that comes in has a proper name, and nothing
     else."""
@@ -264,54 +337,59 @@ def test_every_text_as_a_name(house):
         person.send_raw(sent(text))
         person.end()
         (check_json if text.lstrip().startswith("{") else check_text)(person.rest())
-        program = RawClient(house.port)
-        program.send_raw(sent(json.dumps({"do": "hello", "name": text})))
-        program.end()
-        for it in check_json(program.rest()):
-            assert it["event"] == "error" or names.user(it["name"]) == it["name"]
         person.close()
-        program.close()
+        for kind in DOORS.values():
+            program = kind(house.port)
+            program.send(json.dumps({"do": "hello", "name": text}))
+            program.end()
+            for it in check_json(program.rest()):
+                assert it["event"] == "error" or names.user(it["name"]) == it["name"]
+            program.close()
 
 
+@pytest.mark.parametrize("way", DOORS)
 @pytest.mark.parametrize("name", each("names.txt"))
-def test_names_that_nobody_has(house, name):
+def test_names_that_nobody_has(house, name, way):
     """Neither a user nor a room can be called that, however it comes."""
-    program = RawClient(house.port)
-    program.ask(do="hello", name=name)
-    program.ask(do="hello", name=fresh())
-    program.ask(do="nick", name=name)
-    program.ask(do="create", room=name)
+    program = DOORS[way](house.port)
+    asking = ({"do": "hello", "name": it} for it in (name, fresh()))
+    lines = [json.dumps(it) for it in (*asking, {"do": "nick", "name": name})]
+    lines.append(json.dumps({"do": "create", "room": name}))
+    whole = all(program.goes_on_after(it.encode()) for it in lines)
+    program.send(*lines if whole else lines[:1])
     program.end()
     events = [it for it in check_json(program.rest()) if it["event"] != "notice"]
     granted = [it["event"] for it in events]
-    if name.strip():
+    if name.strip() and whole:
         assert granted == ["error", "ok", "error", "error"], events
+    program.close()
     person = RawClient(house.port)
     person.send_raw(sent(name).replace(b"\n", b"") + b"\n")
     if "\n" not in name and name[0:1] != "{":
         person.end()
         assert all(line.startswith("! ") for line in check_text(person.rest()))
     person.close()
-    program.close()
 
 
-def test_last_words(house):
+@pytest.mark.parametrize("kind", [Plain, Framed])
+def test_last_words(house, kind):
     """A farewell is one line, or none."""
-    reader = RawClient(house.port)
-    reader.send("reader", "/create parting", "/who")
-    reader.expect("* 1 in parting")
+    reader, room = RawClient(house.port), f"parting-{kind.__name__}"
+    reader.send(f"reader-{kind.__name__}", f"/create {room}", "/who")
+    reader.expect(f"* 1 in {room}")
     leaving, expected = [], []
     for at, text in enumerate(ALL.values()):
-        program = RawClient(house.port)
+        program = kind(house.port)
         program.ask(do="hello", name=f"leaver{at}")
-        program.ask(do="join", room="parting")
+        program.ask(do="join", room=room)
         line, there = asked(text, True, do="quit")
         leaving.append((program, line))
         last = "" if there is None else names.phrase(there[: names.PHRASE_CHARACTERS])
         expected.append(f"* leaver{at} left" + (f" ({last})" if last else ""))
     reader.expect(f"leaver{at} came in")
     for program, line in leaving:
-        program.send(line)
+        if program.goes_on_after(line):
+            program.send(line)
         program.end()
         check_json(program.rest())
         program.close()
@@ -320,20 +398,23 @@ def test_last_words(house):
     reader.close()
 
 
-def test_reasons_for_being_away(house):
+@pytest.mark.parametrize("kind", [Plain, Framed])
+def test_reasons_for_being_away(house, kind):
     """A reason for being away is one line, in the answer to a private message and in lists of a
     room."""
-    program, person = RawClient(house.port), RawClient(house.port)
+    program, person, desk = kind(house.port), RawClient(house.port), f"desk-{kind.__name__}"
     program.ask(do="hello", name="absent")
-    program.ask(do="create", room="desk")
-    program.expect('"desk"')
-    person.send("present", "/join desk", "/who")
-    person.expect("2 in desk")
+    program.ask(do="create", room=desk)
+    program.expect(f'"{desk}"')
+    person.send("present", f"/join {desk}", "/who")
+    person.expect(f"2 in {desk}")
     for text in ALL.values():
         line, there = asked(text, True, do="away")
+        if not program.goes_on_after(line):
+            continue
         program.send(line)
-        program.ask(do="who", room="desk")
-        while "users" not in (it := check_object(program.line())) or it["room"] != "desk":
+        program.ask(do="who", room=desk)
+        while "users" not in (it := check_object(program.line())) or it["room"] != desk:
             pass
         if there is None or len(there) > names.PHRASE_CHARACTERS:
             continue
@@ -342,7 +423,7 @@ def test_reasons_for_being_away(house):
         person.send("/msg absent hi", "/who")
         if why:
             assert person.line() == f"* absent is away ({why}), and will see it later."
-        person.expect("in desk")
+        person.expect(f"in {desk}")
         if why:
             assert person.line() == f"* absent is away: {why}"
     check_text(person.seen.encode())
@@ -375,6 +456,26 @@ def replays(server: WatchedServer) -> tuple[list[str], list[str], list[dict], li
     return told, found, history, past
 
 
+def web_replays(server: WatchedServer) -> list[list[str]]:
+    """Return what there is to read of before in HTTP, as text: in the history, and by following
+    from the beginning; and the texts in JSON."""
+    client = HttpClient(server.port)
+    talk = "/api/v1/rooms/lab/messages"
+    answer = client.request("GET", f"{talk}?limit=1000", Accept="text/plain")
+    past = check_text(answer.body)
+    assert not [line for line in past if line[0] != "["]
+    follower = Followed(server.port, f"{talk}?follow&after=0", "text/plain")
+    followed = [follower.line() for _ in past]
+    follower.close()
+    entries = json.loads(client.request("GET", f"{talk}?limit=1000").body)["entries"]
+    client.close()
+    return [
+        [line.partition("] ")[2] for line in past],
+        [line.partition("] ")[2] for line in followed],
+        [it["text"] for it in entries],
+    ]
+
+
 def test_what_was_said_before(server):
     """In the history, in what a search finds, to who joins behind the beginning; from memory, and
     after a restart, from storage: it is what it was live."""
@@ -401,6 +502,7 @@ def test_what_was_said_before(server):
         assert [it["text"] for it in past] == texts
         for it in (*history, *past):
             check_object(json.dumps(it))
+        assert web_replays(server) == [lines, lines, texts]
         if not again:
             server.stop()
             server.start()

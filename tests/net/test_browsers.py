@@ -2,19 +2,21 @@
 
 import contextlib
 import ssl
+import subprocess
 
 import pytest
 from twisted.internet.task import Clock
 
 from chatservice.net import browsers
 from chatservice.net.browsers import BrowserAddresses
-from tests.servers import RawClient
+from tests.servers import PATIENCE, RawClient
 from tests.tls import TLS, TlsClient
-from tests.web.clients import HttpClient
+from tests.web.clients import HttpClient, WebSocketClient
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 ELSEWHERE = "127.0.0.2"
 SHORT = {"greeting_seconds": 0.05, "first_byte_seconds": 0.05}
+BROWSER = {"User_Agent": "Mozilla/5.0 (X11; Linux x86_64)"}
 FULL = "! The server has 1 connections, and no more; come back later."
 
 
@@ -63,10 +65,52 @@ def assert_ends_silently(bare):
 def test_an_address_that_spoke_http_is_not_greeted(start_server, options):
     """A connection opened ahead takes a request; people from other addresses are greeted."""
     server = start_server(*options, **SHORT)
-    HttpClient(server.port).request("GET", "/")
+    HttpClient(server.port).request("GET", "/", **BROWSER)
     ahead = RawClient(server.port)
     greeted(server.port)
     assert_silent(ahead)
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_one"),
+    [
+        ({}, False),
+        ({"User-Agent": "curl/8.5.0"}, False),
+        ({"User-Agent": "Prometheus/2.45.0"}, False),
+        ({"User-Agent": "Wget Mozilla/5.0"}, False),
+        ({"User-Agent": "Mozilla/5.0 (X11)"}, True),
+        ({"user-agent": "Mozilla/5.0 (X11)"}, True),
+        ({"Sec-Fetch-Mode": "navigate"}, True),
+        ({"X": "1", "sec-fetch-mode": "cors", "User-Agent": "x"}, True),
+        ({"X": "User-Agent: Mozilla/5.0"}, False),
+    ],
+    ids=str,
+)
+def test_only_browsers_are_remembered(headers, is_one):
+    """By what each browser sends, also in the head that a full server looks at."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"GET / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode()
+    assert browsers.is_head_of_browser(head) == is_one
+    lower = {name.lower(): value for name, value in headers.items()}
+    told = lower.get("sec-fetch-mode", ""), lower.get("user-agent", "")
+    assert browsers.is_browser(*told) == is_one
+
+
+def test_a_person_beside_curl_is_greeted(start_server):
+    """Programs that ask by HTTP from a person's machine, also on a full server or by a WebSocket,
+    take no greeting from real nc."""
+    server = start_server(**SHORT)
+    page = WebSocketClient(server.port)
+    assert page.handshake.status == 101
+    for path in ("/", "/metrics", "/lobby"):
+        asked = ["curl", "-sS", "-o", "/dev/null", f"http://127.0.0.1:{server.port}{path}"]
+        subprocess.run(asked, check=True, timeout=PATIENCE)
+    command = ["nc", "127.0.0.1", str(server.port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as nc:
+        assert nc.stdout.readline().startswith(b"* Welcome")
+        nc.stdin.write(b"quit\n")
+        nc.stdin.close()
+    page.close()
 
 
 def test_a_browser_on_a_full_server_and_one_that_waits(start_server):
@@ -75,7 +119,7 @@ def test_a_browser_on_a_full_server_and_one_that_waits(start_server):
     server = start_server(connections=1, name_seconds=0.5, **SHORT)
     first = RawClient(server.port, ELSEWHERE)
     first.expect("* Welcome")
-    refused = HttpClient(server.port).request("GET", "/")
+    refused = HttpClient(server.port).request("GET", "/", **BROWSER)
     assert refused.status == 503
     ahead = RawClient(server.port)
     other = RawClient(server.port, ELSEWHERE)

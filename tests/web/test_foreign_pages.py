@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from tests.servers import PATIENCE, RawClient, Server
+from tests.web.clients import HttpClient
 from tests.web.conftest import POINTS_HERE
 
 PLACES = {
@@ -158,6 +159,51 @@ def test_a_page_elsewhere_says_and_reads_nothing(lab, browser, serve_elsewhere, 
     assert reader.saw() == []
 
 
+NAVIGATE = """
+([action, method, enctype, fields]) => {
+  const form = document.createElement('form');
+  Object.assign(form, {action, method, enctype});
+  for (const [name, value] of Object.entries(fields)) {
+    const field = document.createElement('input');
+    Object.assign(field, {name, value});
+    form.append(field);
+  }
+  document.body.append(form);
+  form.submit();
+}
+"""
+SAYING = {"room": "lab", "text": "said", "name": "evil"}
+CHANGES = {
+    **dict.fromkeys(("/lab", "/api/v1/rooms/lab/messages", "/api/v1/do/say"), SAYING),
+    **dict.fromkeys(("/api/v1/do/topic", "/api/v1/rooms/lab/topic", "/api/v1/do/me"), SAYING),
+    "/api/v1/do/create": {"room": "fresh"},
+    "/api/v1/do/msg": {"to": "reader", "text": "said"},
+    "/@reader": {"text": "said"},
+    "/api/v1/do/put": {"room": "lab", "name": "said.txt", "size": "0"},
+    "/lab/said.txt": {},
+    "/fresh": {},
+}
+"""Paths that would change something if a browser were led there, with the fields of a form."""
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_page_elsewhere_leads_here_and_changes_nothing(lab, browser, serve_elsewhere, place):
+    """The browser goes to the server itself, by links with fields, and by forms: that is
+    allowed, or refused with a sentence, and does nothing."""
+    reader, (host, to) = Reader(lab), PLACES[place]
+    port = serve_elsewhere("<!doctype html><title>elsewhere</title><body>")
+    form = "application/x-www-form-urlencoded"
+    with opened(browser, f"http://{host}:{port}/") as page:
+        for path, fields in CHANGES.items():
+            for method, type_ in (("get", form), ("post", "text/plain")):
+                page.goto(f"http://{host}:{port}/")
+                with page.expect_navigation() as led:
+                    action = f"http://{to}:{lab.port}{path}"
+                    page.evaluate(NAVIGATE, [action, method, type_, fields])
+                assert method == "get" or led.value.status == 403, (path, type_)
+    assert reader.saw() == []
+
+
 @pytest.mark.parametrize("kind", ["fetch", "websocket"])
 def test_a_name_that_turns_to_this_server(lab, browser, kind):
     """A page whose own name points here, once it is loaded (DNS rebinding): the browser takes it
@@ -219,3 +265,63 @@ def test_the_page_keeps_to_its_policy(server, visit):
     assert download.value.path().read_bytes() == PICTURE
     anna.press("Search")
     anna.press("Settings")
+
+
+SCRIPT = "fetch('/lab', {method: 'POST', body: 'said from a file'})"
+UPLOADED = {
+    "a.html": f'<!doctype html><script>{SCRIPT}</script><img src=x onerror="{SCRIPT}">',
+    "a.xhtml": f'<html xmlns="http://www.w3.org/1999/xhtml"><script>{SCRIPT}</script></html>',
+    "a.svg": f'<svg xmlns="http://www.w3.org/2000/svg" onload="{SCRIPT}"><script>{SCRIPT}</script>'
+    "</svg>",
+    "a.xml": '<?xml-stylesheet href="#s" type="text/xsl"?><x xmlns:h="http://www.w3.org/1999/xhtml">'
+    f"<h:script>{SCRIPT}</h:script></x>",
+    "a.pdf": "%PDF-1.4\n1 0 obj<</Type/Catalog/OpenAction<</S/URI/URI(/lab)>>>>endobj\n"
+    "trailer<</Root 1 0 R>>",
+    "a.png": f"<!doctype html><script>{SCRIPT}</script>",
+    "a.js": SCRIPT,
+}
+"""Files that are programs for a browser, by their names."""
+
+
+@pytest.mark.parametrize("policies", [True, False], ids=["", "where the page has no policy"])
+def test_nothing_in_an_uploaded_file_runs(lab, browser, policies):
+    """A user opens each in the browser, as a file and in the ticket's form that shows pictures; and
+    a page of the server itself, if somebody could write into it, runs none as a script."""
+    own, reader, tickets = f"http://127.0.0.1:{lab.port}", Reader(lab), []
+    giver = RawClient(lab.port)
+    giver.ask(do="hello", name="giver")
+    for name, text in UPLOADED.items():
+        assert HttpClient(lab.port).request("PUT", f"/lobby/{name}", text.encode()).status == 201
+        giver.ask(do="get", room="lobby", name=name, id=name)
+        while (answer := giver.event()).get("id") != name:
+            pass
+        tickets.append(f"/t/{answer['ticket']}/{name}")
+    paths = [*(f"/lobby/{it}" for it in UPLOADED), *tickets, *(f"{it}?inline" for it in tickets)]
+    context = browser.new_context(bypass_csp=not policies)
+    context.set_default_timeout(PATIENCE * 1000)
+    page = context.new_page()
+    shown = []
+    for path in paths:
+        page.goto(f"{own}/healthz")
+        try:
+            page.goto(own + path)
+            shown.append(path.partition("?")[0].rpartition("/")[2])
+        except Error as error:
+            assert "Download is starting" in str(error), error
+    assert shown == ["a.png"]
+    page.goto(f"{own}/healthz")
+    if not policies:
+        for path in [*paths, "/lab", "/healthz", "/openapi.json"]:
+            loaded = page.evaluate(
+                """path => new Promise((done) => {
+                  const it = document.createElement('script');
+                  Object.assign(it, {src: path, onload: () => done('ran')});
+                  it.onerror = () => done('');
+                  document.body.append(it);
+                })""",
+                path,
+            )
+            assert loaded == "", path
+    context.close()
+    giver.close()
+    assert reader.saw() == []

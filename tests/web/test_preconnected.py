@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.servers import PATIENCE, RawAdminClient, RawClient, Server
-from tests.web.clients import HttpClient
+from tests.tls import TlsClient
 from tests.web.conftest import CHROMIUM, QUIETLY
 
 SHORT = {"greeting_seconds": 0.05, "first_byte_seconds": 0.05}
@@ -18,8 +18,9 @@ OPTIONS = {
 }
 
 
-def wait_for_silent_connection(server: Server) -> None:
-    """Wait until a connection is here that has said nothing, and its greeting would have come."""
+def wait_for_silent_connection(server: Server, kind: str) -> None:
+    """Wait until a connection is here that has said nothing, and its greeting would have come: that
+    of a person does who connects later. In TLS, the person is at the browser's own address."""
     operator = RawAdminClient(server)
     silent, until = 0, time.monotonic() + PATIENCE
     while not silent:
@@ -28,7 +29,7 @@ def wait_for_silent_connection(server: Server) -> None:
         counts = {it["what"]: it["count"] for it in operator.event("ok")["connections"]}
         silent = counts.get("nobody yet", 0)
     operator.close()
-    person = RawClient(server.port, ELSEWHERE)
+    person = TlsClient(server.port) if kind == "TLS" else RawClient(server.port, ELSEWHERE)
     person.expect("* Welcome")
     person.close()
 
@@ -51,10 +52,12 @@ def test_a_page_on_a_connection_opened_ahead(
     context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     if kind == "known address":
-        HttpClient(server.port).request("GET", "/")
+        earlier = browser.new_page()
+        earlier.goto(f"{origin}/healthz")
+        earlier.close()
     hint = f'<!doctype html><title>elsewhere</title><link rel=preconnect href="{origin}">'
     page.goto(f"http://127.0.0.1:{serve_elsewhere(hint)}/")
-    wait_for_silent_connection(server)
+    wait_for_silent_connection(server, kind)
     assert page.goto(origin).status == 200
     assert page.locator("main").count()
     context.close()

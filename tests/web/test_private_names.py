@@ -27,9 +27,14 @@ METHODS = {
 ATTRIBUTES = {
     "_HTTPChannel__first_line": int,
     "_buffer": bytes,
+    "_busyReceiving": bool,
     "_dataBuffer": list,
+    "_handlingRequest": bool,
     "_networkProducer": object,
+    "_optimisticEagerReadSize": int,
     "_receivedHeaderSize": int,
+    "_transferDecoder": object,
+    "_waitingForTransport": bool,
     "length": int,
     "line_mode": int,
     "persistent": int,
@@ -80,6 +85,13 @@ def test_the_head_of_a_request(waiting):
         assert getattr(waiting, name, None) == value, WHERE + name
     assert waiting.requests[-1].pieces == [b"ab"], WHERE + "handleContentChunk"
     assert not waiting._HTTPChannel__first_line, WHERE + "_HTTPChannel__first_line"
+
+
+def test_the_trailers_of_a_body(waiting):
+    """They are kept in one list, in which the channel keeps none."""
+    waiting.dataReceived(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n")
+    kept = getattr(waiting._transferDecoder, "_trailerHeaders", None)
+    assert kept == [b"X: y"], WHERE + "_trailerHeaders"
 
 
 def test_everything_private_is_pinned():

@@ -1,42 +1,53 @@
-"""Names of the server in a browser, and a real nginx that speaks TLS in front of it."""
+"""Names of the server in a browser, and real proxies that speak TLS in front of it: the documented
+configurations of nginx and haproxy."""
 
+import re
 import shutil
 import socket
 import ssl
 import subprocess
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.servers import PATIENCE, RawAdminClient, Server
+from tests.servers import PATIENCE, ROOT, RawAdminClient, Server
 from tests.tls import CertificateAuthority, TlsClient
 from tests.web.clients import KEY, HttpClient, WebSocketClient
 
 NAME = "chat.example.org"
-NGINX = """
-daemon off; pid {folder}/pid; error_log stderr; events {{ }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
-  uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
-  map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
-  server {{
-    listen 127.0.0.1:{port} ssl;
-    ssl_certificate {folder}/chain.pem; ssl_certificate_key {folder}/key.pem;
-    location / {{
-      proxy_pass http://127.0.0.1:{server};
-      proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header Forwarded "";
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-    }}
-  }}
-}}
-"""
+DOCUMENT = (ROOT / "docs/web.md").read_text()
+
+
+def documented(program: str, server: int) -> list[str]:
+    """Return the configurations of docs/web.md, for a server on that port."""
+    found = re.findall(rf"```{program}\n(.*?)```", DOCUMENT, re.DOTALL)
+    return [it.replace("127.0.0.1:5555", f"127.0.0.1:{server}") for it in found]
+
+
+def nginx(folder: Path, port: int, server: int) -> list[str]:
+    """Write a configuration, and return the command."""
+    outside, inside = documented("nginx", server)
+    paths = "client_body proxy fastcgi uwsgi scgi"
+    temporary = " ".join(f"{it}_temp_path {folder}/{it};" for it in paths.split())
+    (folder / "nginx.conf").write_text(
+        f"daemon off; pid {folder}/pid; error_log stderr; events {{ }}\n"
+        f"http {{ access_log off; {temporary} {outside}"
+        f"server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {folder}/chain.pem;"
+        f"ssl_certificate_key {folder}/key.pem; {inside} }} }}\n"
+    )
+    return ["nginx", "-e", "stderr", "-c", f"{folder}/nginx.conf", "-g", "user root;"]
+
+
+def haproxy(folder: Path, port: int, server: int) -> list[str]:
+    """Write a configuration, and return the command."""
+    both = (folder / "chain.pem").read_bytes() + (folder / "key.pem").read_bytes()
+    (folder / "both.pem").write_bytes(both)
+    text = documented("haproxy", server)[0].replace("bind :443", f"bind 127.0.0.1:{port}")
+    text = text.replace("/etc/haproxy/chat.pem", f"{folder}/both.pem")
+    (folder / "haproxy.cfg").write_text(text)
+    return ["haproxy", "-db", "-f", f"{folder}/haproxy.cfg"]
 
 
 def test_names_that_the_operator_lists(start_server):
@@ -114,12 +125,12 @@ class Proxied(NamedTuple):
     server: Server
 
 
-@pytest.fixture
-def nginx(start_server, tmp_path):
-    """Return an nginx that speaks TLS in front of a server, which knows users by their addresses:
+@pytest.fixture(params=[nginx, haproxy], ids=lambda it: it.__name__)
+def proxy(request, start_server, tmp_path):
+    """Return a proxy that speaks TLS in front of a server, which knows users by their addresses:
     one connection each."""
-    if shutil.which("nginx") is None:
-        pytest.skip("nginx is not installed")
+    if shutil.which(request.param.__name__) is None:
+        pytest.skip(f"{request.param.__name__} is not installed")
     limits = {"trusted": ("127.0.0.1",), "connections_an_address": 1}
     server = start_server("--host-name", NAME, **limits)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -127,10 +138,7 @@ def nginx(start_server, tmp_path):
     key, chain = CertificateAuthority(tmp_path).certify(NAME)
     (tmp_path / "key.pem").write_bytes(key)
     (tmp_path / "chain.pem").write_bytes(chain)
-    text = NGINX.format(folder=tmp_path, port=port, server=server.port)
-    (tmp_path / "nginx.conf").write_text(text)
-    command = ["nginx", "-e", "stderr", "-c", str(tmp_path / "nginx.conf")]
-    process = subprocess.Popen([*command, "-g", "user root;"])
+    process = subprocess.Popen(request.param(tmp_path, port, server.port))
     yield Proxied(port, server)
     process.terminate()
     process.wait(PATIENCE)
@@ -146,38 +154,42 @@ def connected(port, source="127.0.0.1"):
             assert time.monotonic() < until, "it does not listen"
 
 
-def upgrade(nginx, source="127.0.0.1", **headers):
+def upgrade(proxy, source="127.0.0.1", **headers):
     """Ask for a WebSocket through it."""
-    client = connected(nginx.port, source)
+    client = connected(proxy.port, source)
     told = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Key": KEY}
-    told |= {"Sec_WebSocket_Version": "13", "Host": f"{NAME}:{nginx.port}", **headers}
+    told |= {"Sec_WebSocket_Version": "13", "Host": f"{NAME}:{proxy.port}", **headers}
     return client, client.request("GET", "/ws", **told)
 
 
-def test_a_page_and_a_websocket_through_nginx(nginx):
+def test_a_page_and_a_websocket_through_a_proxy(proxy):
     """The page comes, a WebSocket of its origin talks, and one of another origin does not."""
-    client = connected(nginx.port)
-    assert client.request("GET", "/", Host=f"{NAME}:{nginx.port}").status == 200
-    assert upgrade(nginx, Origin="https://evil.example")[1].status == 403
-    bob, answer = upgrade(nginx, Origin=f"https://{NAME}:{nginx.port}")
+    client = connected(proxy.port)
+    assert client.request("GET", "/", Host=f"{NAME}:{proxy.port}").status == 200
+    size = 3_000_000  # more than nginx takes by itself
+    said = client.request("PUT", "/lobby/big", bytes(size), Host=NAME)
+    assert said.status == 201
+    assert len(client.request("GET", "/lobby/big", Host=NAME).body) == size
+    assert upgrade(proxy, Origin="https://evil.example")[1].status == 403
+    bob, answer = upgrade(proxy, Origin=f"https://{NAME}:{proxy.port}")
     assert answer.status == 101
     bob.tell(do="hello", name="bob", id=1)
     assert bob.until(id=1)["name"] == "bob"
 
 
-def test_a_websocket_through_nginx_has_its_users_address(nginx):
+def test_a_websocket_through_a_proxy_has_its_users_address(proxy):
     """For the log, the limit of connections, and bans; whatever address the client writes."""
     bob, answer = upgrade(
-        nginx, "127.0.0.2", X_Forwarded_For="192.0.2.1", Forwarded="for=192.0.2.1"
+        proxy, "127.0.0.2", X_Forwarded_For="192.0.2.1", Forwarded="for=192.0.2.1"
     )
     assert answer.status == 101
     bob.tell(do="hello", name="bob")
-    nginx.server.log.expect(r"bob connected from 127\.0\.0\.2 through 127\.0\.0\.1:\d+$")
-    assert upgrade(nginx, "127.0.0.2")[1].status == 429
-    operator = RawAdminClient(nginx.server)
+    proxy.server.log.expect(r"bob connected from 127\.0\.0\.2 through 127\.0\.0\.1:\d+$")
+    assert upgrade(proxy, "127.0.0.2")[1].status == 429
+    operator = RawAdminClient(proxy.server)
     operator.ask(do="ban", room="lobby", user="127.0.0.3", id=1)
     operator.event("ok")
-    eve, answer = upgrade(nginx, "127.0.0.3")
+    eve, answer = upgrade(proxy, "127.0.0.3")
     assert answer.status == 101
     eve.tell(do="hello", name="eve", id=1)
     assert eve.until(id=1)["code"] == "banned"

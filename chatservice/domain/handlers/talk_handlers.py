@@ -47,8 +47,8 @@ async def _history(chat: Chat, session: Session, args: Arguments) -> replies.His
     limit = args.get("limit", 20 if after is None else chat.limits.history_entries)
     place = args.get("room")
     if place is not None and place.startswith("@"):
-        name, log = place, chat.users.inbox(session.require_user())
-        with_ = names.key(place[1 : names.LINE_BYTES])
+        name, log = names.conversation(place), chat.users.inbox(session.require_user())
+        with_ = names.key(name[1:])
     else:
         room = chat.rooms.resolve(session, place)
         name, log, with_ = room.name, room.log, ""

@@ -87,10 +87,10 @@ class Api:
                 assert user.welcome is not None
                 self._reply(exchange, user.welcome, type_)
             case webapi.FileGet():
-                reader = await user.run(session, asked.request)
+                reader = await user.run_for_file(session, asked.request)
                 await webfiles.send(exchange, self._chat, session.require_user(), reader)
             case webapi.FilePut():
-                run = partial(user.run, session)
+                run = partial(user.run_for_file, session)
                 mark = await webfiles.upload(exchange, self._chat, asked, run)
                 room = asked.args.get("room", "") if asked.args.get("to") is None else ""
                 body = webanswers.shared(mark, room, type_)

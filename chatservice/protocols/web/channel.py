@@ -1,6 +1,7 @@
 """HTTP/1.1 on a connection: reads requests, one after another, for a `Site`."""
 
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,12 +14,14 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from chatservice.domain.model import PauseReason, User
+from chatservice.errors import Refusal
 from chatservice.events import EndReason
 from chatservice.net import outlet
 from chatservice.net.onetimer import OneTimer
 from chatservice.net.sniff import hand_over
 from chatservice.net.transfer import Discard
 from chatservice.protocols.web.exchange import Exchange
+from chatservice.protocols.web.safeheaders import LINES
 from chatservice.protocols.web.webconnection import WebConnection
 
 LINGER_SECONDS = 5.0
@@ -73,10 +76,15 @@ class WebChannel(OneTimer, HTTPChannel):
         self.streaming: Any = None
         self._dismissed = self._input_ended = False
         self._raw_body: Discard | None = None
+        self._when_ready: Callable[[], None] | None = None
 
     def _serve(self, exchange: Exchange) -> None:
-        """Answer a request when it is this connection's turn, and no rate limit holds it."""
+        """Answer a request when the client has read most of the answers before, when it is this
+        connection's turn, and no rate limit holds it."""
         flow, slices = self.connection.flow, self.factory.timeslices
+        if self._waitingForTransport:
+            self._when_ready = partial(self._serve, exchange)
+            return
         if not flow.reasons and slices.is_over():
             flow.pause_reading(PauseReason.TURN)
             slices.enqueue(flow)
@@ -102,21 +110,34 @@ class WebChannel(OneTimer, HTTPChannel):
         self.outer.last_active = self.factory.idle.step
         if not self._dismissed:
             super().dataReceived(data)
-            if self.line_mode and b"\n" in self._buffer and not self._dismissed:
+            if self._busyReceiving or self._dismissed:
+                return  # the lines that are here are still to be looked at
+            if self.line_mode and b"\n" in self._buffer:
                 self._bad("Lines of a request end with CR LF.")
+            self._end_if_over()
 
     def readConnectionLost(self) -> None:
         """The client has half-closed: finish its requests."""
         self._input_ended = True
-        if not self.requests or self._dismissed:
+        if self._dismissed:
             self.loseConnection()
         elif self.connection.transfer is not None:
             self.connection.transfer.input_ended()
-        elif not self.requests[0].body_complete:
-            self.requests[0].connectionLost(Failure(connectionDone.value))
-            self.loseConnection()
         else:
-            self.persistent = 0
+            self._end_if_over()
+
+    def _end_if_over(self) -> None:
+        """After a half-close, end the connection once all whole requests are answered."""
+        if not self._input_ended or self._busyReceiving or self._dismissed:
+            return
+        if self.requests and self.requests[0].body_complete:
+            return  # it is being answered
+        for it in self.requests:
+            it.connectionLost(Failure(connectionDone.value))
+        if self.requests or self._buffer:
+            self._bad("The request ended before it was whole.")
+        else:
+            self.dismiss()
 
     def writeConnectionLost(self) -> None:
         """Our half is closed."""
@@ -140,6 +161,8 @@ class WebChannel(OneTimer, HTTPChannel):
             self.lineLengthExceeded(line)
         elif b"\n" in line:
             self._bad("Lines of a request end with CR LF.")
+        elif line[:1] in (b" ", b"\t"):  # another server may read on, or not (RFC 9112, 5.2)
+            self._bad("A line of a head begins with no blank.")
         else:
             if self._HTTPChannel__first_line:  # curl sends UTF-8 there as it is typed
                 line = _NOT_ASCII.sub(_encoded, line)
@@ -147,11 +170,21 @@ class WebChannel(OneTimer, HTTPChannel):
 
     def headerReceived(self, line: bytes) -> bool:
         """Take a header."""
+        name, _, value = line.partition(b":")
+        if name.lower() == b"transfer-encoding" and (
+            value.strip(b" \t").lower() != b"chunked" or self._version != b"HTTP/1.1"
+        ):
+            self._bad("The only Transfer-Encoding known here is chunked, in HTTP/1.1.")
+            return False
         try:
-            return bool(super().headerReceived(line))
+            is_good = bool(super().headerReceived(line))
         except ValueError:  # a length of thousands of digits
             self._respondToBadRequestAndDisconnect()
             return False
+        decoder: Any = self._transferDecoder
+        if hasattr(decoder, "_trailerHeaders"):
+            decoder._trailerHeaders = deque(maxlen=0)  # nobody reads them
+        return is_good
 
     def expect_body(self) -> None:
         """Wait only so long for the rest of the present body, which is small."""
@@ -166,13 +199,16 @@ class WebChannel(OneTimer, HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """Take a head. A request with a body is served before it has come."""
-        self.factory.browsers.note(outlet.neighbour(self.transport))
         self._wait_no_longer()
         exchange = self.requests[-1]
+        if exchange.is_of_browser():
+            self.factory.browsers.note(outlet.neighbour(self.transport))
         self.persistent = int(self.checkPersistence(exchange, self._version))
-        if self._input_ended:
-            self.persistent = 0
-        exchange.begin(self._command, self._path, self._version, self.length)
+        try:
+            exchange.begin(self._command, self._path, self._version, self.length)
+        except Refusal as refusal:
+            self._bad(str(refusal.sentence))
+            return
         if self.length != 0:
             self._serve(exchange)
 
@@ -186,7 +222,7 @@ class WebChannel(OneTimer, HTTPChannel):
         if not self._dismissed:
             self._wait_no_longer()
         super().allContentReceived()
-        if bodiless and not exchange.started:
+        if bodiless and not exchange.started and not self._dismissed:
             self._serve(exchange)
 
     def rawDataReceived(self, data: bytes) -> None:
@@ -195,6 +231,17 @@ class WebChannel(OneTimer, HTTPChannel):
             self._raw_body.received(data)
         else:
             super().rawDataReceived(data)
+            # Twisted would read on here, whatever comes, until the client reads.
+            waits = self._handlingRequest and self._waitingForTransport
+            if waits and sum(map(len, self._dataBuffer)) > self._optimisticEagerReadSize:
+                self._networkProducer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The client has read."""
+        super().resumeProducing()
+        if (call := self._when_ready) is not None:
+            self._when_ready = None
+            call()
 
     def take_raw(self, body: Discard) -> None:
         """Give the bytes of the present body to `body`, as they come on the connection."""
@@ -222,6 +269,7 @@ class WebChannel(OneTimer, HTTPChannel):
         """Take the next request."""
         self._wait(self.factory.limits.request_seconds, self._too_slow)
         super().requestDone(request)
+        self._end_if_over()
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -239,7 +287,7 @@ class WebChannel(OneTimer, HTTPChannel):
             body = f"{sentence}\n"
             self.transport.write(
                 f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain\r\n"
-                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n{LINES}\r\n{body}".encode()
             )
         self.dismiss()
 
@@ -283,3 +331,5 @@ class WebChannel(OneTimer, HTTPChannel):
         self.connection.lost()
         hand_over(self.outer, protocol_for(self.outer), rest)
         self.transport.resumeProducing()
+        if self._input_ended:
+            self.outer.readConnectionLost()

@@ -14,6 +14,8 @@ from twisted.web.iweb import INonQueuedRequestFactory
 from zope.interface import provider
 
 from chatservice.errors import Code, Refusal
+from chatservice.grammar import webtarget
+from chatservice.net.browsers import is_browser
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 """Headers of a response by name; or in pairs, where a name comes twice."""
@@ -101,6 +103,7 @@ class Exchange:
         self.requestHeaders = RequestHeaders()  # the channel fills it
         self.method = self.path = ""
         self.target = b""
+        self.origin: webtarget.Origin | None = None
         self.length: int | None = 0
         self.started = self.finished = False
         self.body_complete = self._is_over = False
@@ -124,11 +127,15 @@ class Exchange:
         """Return how often a header was sent."""
         return len(self.requestHeaders.all_of(name))
 
+    def is_of_browser(self) -> bool:
+        """Return whether a browser has sent it."""
+        return is_browser(self.header("Sec-Fetch-Mode"), self.header("User-Agent"))
+
     def begin(self, method: bytes, target: bytes, version: bytes, length: int | None) -> None:
-        """Take the head of the request."""
+        """Take the head of the request. Raises `Refusal` (bad-line) for a target that is none."""
         self.method = method.decode("latin-1")
-        self.target = target
-        self.path = target.partition(b"?")[0].decode("latin-1")
+        self.origin, self.target = webtarget.split(target)
+        self.path = self.target.partition(b"?")[0].decode("latin-1")
         self.length = length
         self.is_old = version != b"HTTP/1.1"
         self._expects = self.header("Expect").lower() == "100-continue" and not self.is_old

@@ -43,9 +43,19 @@ class Origins:
 
     def refusal(self, exchange: Exchange) -> Refused | None:
         """Return why a request is refused, or None."""
-        if exchange.header_count("Host") != 1 and not exchange.is_old:
+        host, count = exchange.header("Host"), exchange.header_count("Host")
+        if count > 1 or (not host and not exchange.is_old):
             return 400, "A request has one Host header (RFC 9112, 3.2)."
-        host = exchange.header("Host")
+        if exchange.origin is not None:
+            # A proxy before this server may have looked at either of the two.
+            if count and exchange.origin.authority.lower() != host.lower():
+                return (
+                    400,
+                    "The request line and Host name different servers; send one name.",
+                )
+            if exchange.origin.scheme != scheme(exchange):
+                return 421, "This connection is not for that scheme; see RFC 9110, 7.4."
+            host = exchange.origin.authority
         if host and not self.knows(host):
             return (
                 403,

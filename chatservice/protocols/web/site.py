@@ -22,6 +22,7 @@ from chatservice.protocols.web.metrics import Monitoring
 from chatservice.protocols.web.origins import Origins
 from chatservice.protocols.web.pagefiles import PageFile, PageFiles, page_file
 from chatservice.protocols.web.proxies import note_user
+from chatservice.protocols.web.safeheaders import LINES, SAFE_HEADERS
 from chatservice.protocols.web.webuser import WebUser
 from chatservice.protocols.web.wsconnection import Pings, WebSocketConnection
 
@@ -33,21 +34,6 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 
 _REQUEST_LINE = re.compile(rb"[!#-'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP/1\.[01]")
 """A request line of any method (RFC 9112, 3)."""
-
-SAFE_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-        "media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-}
-"""Headers of each response: nothing from elsewhere runs in the page, and no other page shows or
-reads it (docs/web.md)."""
 
 
 def row(factory: Any) -> PrefixRow:
@@ -82,7 +68,7 @@ def _turned_away(refusal: Refusal, begun: bytes) -> bytes:
         start = "503 Service Unavailable\r\nRetry-After: 10"
     head = (
         f"HTTP/1.1 {start}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n{LINES}\r\n"
     )
     return head.encode() + body
 
@@ -129,6 +115,9 @@ class Site:
     def serve(self, exchange: Exchange) -> None:
         """Answer a request."""
         try:
+            if exchange.header("Expect").lower() not in ("", "100-continue"):
+                respond_text(exchange, 417, 'The only Expect known here is "100-continue".')
+                return
             note_user(exchange)
             if (refused := self._origins.refusal(exchange)) is not None:
                 respond_text(exchange, *refused)
@@ -184,13 +173,17 @@ class Site:
         if exchange.method == "HEAD":
             respond_text(exchange, 405, "Ask for a WebSocket with GET.", {"Allow": "GET, OPTIONS"})
             return
+        if exchange.is_old or exchange.length != 0:  # a proxy might take frames for requests
+            respond_text(exchange, 400, "Ask for a WebSocket in HTTP/1.1, without a body.")
+            return
         channel = exchange.channel
         accept = websocket.accept_key(exchange.header("Sec-WebSocket-Key"))
         channel.transport.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept.encode()
         )
-        channel.upgrade(partial(WebSocketConnection, chat=self._chat, pings=self._pings))
+        made = partial(WebSocketConnection, chat=self._chat, pings=self._pings)
+        channel.upgrade(partial(made, in_browser=exchange.is_of_browser()))
 
 
 def respond_text(

@@ -2,6 +2,7 @@
 
 import secrets
 from base64 import b64decode
+from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
 
@@ -21,9 +22,11 @@ from chatservice.net import outlet
 from chatservice.protocols.web.webconnection import WebConnection
 
 WEB = SessionTraits(
-    sees_own_entries=True, many_rooms=True, resumable=False, carries_files=True, visible=False
+    sees_own_entries=True, many_rooms=True, resumable=False, carries_files=False, visible=False
 )
-"""A session of single requests."""
+_CARRYING = replace(WEB, carries_files=True)
+"""A session of single requests. Its connection carries files where a body is one
+(`WebUser.run_for_file`); a call of `get` or `put` gets a ticket."""
 
 MOST_ROOMS = 16
 """Rooms that a session has said something in, before a new one takes its place."""
@@ -202,6 +205,14 @@ class WebUser:
         if isinstance(position, Exception):
             raise position
         return replies.Stored(position)
+
+    async def run_for_file(self, session: Session, request: Request) -> Any:
+        """Run a `get` or `put` whose file is a body on this connection. Raises `Refusal`."""
+        session.traits = _CARRYING
+        try:
+            return await self.run(session, request)
+        finally:
+            session.traits = WEB
 
     def leave(self) -> None:
         """End the session that there is."""

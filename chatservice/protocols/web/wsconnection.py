@@ -112,12 +112,16 @@ class WebSocketConnection(InnerConnection):
 
     kind = WebSocketSession.kind
 
-    __slots__ = ("_closed", "_input_over", "_pings", "_reader", "_session", "_taking", "_timer")
+    __slots__ = (
+        *("_closed", "_in_browser", "_input_over", "_pings", "_reader", "_session", "_taking"),
+        "_timer",
+    )
 
-    def __init__(self, outer: Any, chat: Chat, pings: Pings) -> None:
+    def __init__(self, outer: Any, chat: Chat, pings: Pings, in_browser: bool) -> None:
         super().__init__(outer)
         self._reader = FrameReader(outer.factory.limits.line_bytes)
         self._pings = pings
+        self._in_browser = in_browser
         self._closed = self._input_over = self._taking = False
         self._timer: Any = None
         self._session = WebSocketSession(self, chat)
@@ -128,7 +132,8 @@ class WebSocketConnection(InnerConnection):
         """Send a ping, unless the client does not even read its messages."""
         if not (self._closed or PauseReason.FULL in self.flow.reasons):
             self.transport.write(websocket.ping())
-            self.factory.browsers.note(outlet.neighbour(self.transport))
+            if self._in_browser:
+                self.factory.browsers.note(outlet.neighbour(self.transport))
 
     # -- incoming --------------------------------------------------------------------------------
 
