@@ -28,7 +28,7 @@ def flooded(start_server: Callable[..., Server]) -> Iterator[Server]:
 
 @contextmanager
 def staying_small(server: Server, beyond: int = 0) -> Iterator[None]:
-    """Check that its memory grows by no more than half a megabyte a peer, `beyond` some bytes, and
+    """Check that its memory grows by no more than a megabyte a peer, `beyond` some bytes, and
     that it serves somebody else while the peers are still there."""
     served(server)
     before = server.memory()
@@ -37,7 +37,7 @@ def staying_small(server: Server, beyond: int = 0) -> Iterator[None]:
         served(server)
     grown = server.memory() - before - beyond
     print(f"{grown / MB:.1f} MB for {PEERS} peers")
-    assert grown < PEERS * MB / 2
+    assert grown < PEERS * MB
 
 
 def served(server: Server) -> None:
