@@ -2,7 +2,7 @@
 
 import {Notifier} from './app.js';
 import {sentence} from './composer.js';
-import {applyTheme, forGood, preferences} from './connection.js';
+import {Connection, applyTheme, forGood, preferences} from './connection.js';
 import {el} from './dom.js';
 import {ask, choice, copy, dialog, field} from './overlay.js';
 
@@ -41,8 +41,11 @@ export default {
       field('Current password', 'old', {type: 'password', required: true, autocomplete: 'current-password'}),
       field('New password', 'next', {type: 'password', required: true, autocomplete: 'new-password'})], 'Change it',
     async ({old, next}) => {
-      await this.prove(old);
-      await this.session.request('password', {old, new: next});
+      const fields = {old, new: next};
+      await this.session.request('password', fields).catch((error) => {
+        if (error.code !== 'not-allowed') throw error;
+        return this.withPassword(old, 'password', fields);
+      });
       if (!forGood.get('login')) this.session.who.password = next;
       this.tell('The password is changed.');
     });
@@ -63,10 +66,21 @@ export default {
       this.session.request('away', {text: text || undefined}));
   },
 
-  // A token changes no passwords and makes no tokens, so a page that came in with one logs in with
-  // the password first.
-  prove(password) {
-    return this.session.request('login', {name: this.state.me, password});
+  // A token changes no passwords and makes no tokens, so a page that came in with one makes such a
+  // request on a connection of its own, with the password.
+  withPassword(password, request, fields) {
+    return new Promise((granted, refused) => {
+      const connection = new Connection({
+        opened: () => connection.request('hello', {name: this.state.me, password})
+          .then(() => connection.request(request, fields)).then(granted, refused).finally(() => connection.stop()),
+        closed() {
+          connection.stop();
+          refused(new Error('There is no connection at the moment; try again when it is back.'));
+        },
+        event() {},
+      });
+      connection.start();
+    });
   },
 
   async showTokens() {
@@ -90,8 +104,7 @@ export default {
     ask('A new token', [field('Label', 'label', {required: true, maxlength: 32}), field('Only for the room', 'room', {},
       'Empty: for everything'), field('Your password', 'password', {type: 'password', required: true})], 'Make it',
     async ({label, room, password}) => {
-      await this.prove(password);
-      const {token} = await this.session.request('token', {label, room: room || undefined});
+      const {token} = await this.withPassword(password, 'token', {label, room: room || undefined});
       dialog('Your token', el('.stack', {}, el('p', {}, 'It is shown only this once.'), el('code.secret-code', {}, token),
         el('button.primary', {onclick: () => copy(token)}, 'Copy')));
     });
@@ -100,8 +113,7 @@ export default {
   revoke(label) {
     ask(`Revoke ${label}?`, [field('Your password', 'password', {type: 'password', required: true})], 'Revoke',
       async ({password}) => {
-        await this.prove(password);
-        await this.session.request('revoke', {label});
+        await this.withPassword(password, 'revoke', {label});
       }, {danger: true, text: 'Programs and browsers that use it are logged out.'});
   },
 

@@ -221,7 +221,8 @@ class App {
 
   // Whether the user has the end of that room before their eyes.
   #reads(room) {
-    return room === this.state.current && !document.hidden && document.hasFocus() && this.talk.readsEnd;
+    return room === this.state.current && !room.keptUnread && !document.hidden && document.hasFocus()
+      && this.talk.readsEnd;
   }
 
   // --- which room is in front
@@ -268,7 +269,7 @@ class App {
 
   #turn(room) {
     this.state.current = room;
-    Object.assign(room, {mark: room.unread ? room.read : null, markSeen: false});
+    Object.assign(room, {mark: room.unread ? room.read : null, markSeen: false, keptUnread: false});
     forTab.set('current', room.name);
     this.#askForTalk(room);
     const [name] = place();

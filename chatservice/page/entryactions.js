@@ -112,9 +112,9 @@ export default {
     const answer = await this.attempt('unread', {room: room.name, position: seq});
     if (!answer) return;
     const {read, unread, mentions} = answer.rooms[0];
-    Object.assign(room, {read, unread, mentions, mark: read});
+    Object.assign(room, {read, unread, mentions, mark: read, keptUnread: true});
     this.bell.ring('all');
-    this.tell('Unread from there on, until you look at the room again.');
+    this.tell('Unread from there on, until you come back to the room.');
   },
 
   async formerTexts(room, {seq}) {

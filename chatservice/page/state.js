@@ -39,6 +39,7 @@ export class Room {
     this.exact = true;
     this.mark = null;  // the position behind which the unread began when one came, or null
     this.markSeen = false;
+    this.keptUnread = false;  // until the user comes back to the room
     this.people = new Map();
     this.morePeople = 0;
     this.members = [];
