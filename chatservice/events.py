@@ -32,21 +32,23 @@ class LeaveReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UserJoined:
-    """`who` came into `room`."""
+    """`who`, who is maybe `registered`, came into `room`."""
 
     room: str
     who: str
+    registered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class UserLeft:
-    """`who` left `room` because of `reason`: left the room alone, quit the server, or was put out.
-    `text` is a farewell, or empty."""
+    """`who` left `room` because of `reason`: left the room alone, quit the server, or was put out,
+    maybe `by` a moderator. `text` is a farewell, or empty; or why they were put out."""
 
     room: str
     who: str
     text: str = ""
     reason: str = LeaveReason.LEFT
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,15 @@ class ReadMoved:
     position: int
 
 
+@dataclass(frozen=True, slots=True)
+class UserWatched:
+    """`who`, whom a session watches, has come, and is `here`; or is gone. Only sessions that asked
+    for it are shown this."""
+
+    who: str
+    here: bool
+
+
 Event = (
     UserJoined
     | UserLeft
@@ -124,5 +135,6 @@ Event = (
     | Moderated
     | PutOut
     | ReadMoved
+    | UserWatched
     | Notice
 )

@@ -9,7 +9,7 @@ import pytest
 
 import chatservice
 from chatservice.errors import Code, Message, Refusal
-from chatservice.grammar import jsonlines, textformat, webanswers, webtext
+from chatservice.grammar import ircformat, jsonlines, textformat, webanswers, webtext
 from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import Format
 
@@ -18,6 +18,7 @@ OWN = {
     "text": ("text*.py", "prompt*.py", "help.py"),
     "json": ("json*.py",),
     "web": ("web*.py", "openapi.py"),
+    "irc": ("irc*.py", "irc/*.py"),
 }
 """The modules of one format alone."""
 MODULES = sorted(
@@ -32,12 +33,14 @@ FORMATS = {
     "text": ("/{}", textformat.SENTENCES),
     "json": ('"{}"', jsonlines.SENTENCES),
     "web": (webtext.command, webtext.SENTENCES),
+    "irc": ('"{}"', ircformat.SENTENCES),
 }
 COMMAND = f"(?:{'|'.join(COMMANDS)})"
 OTHERS = {
     "text": re.compile(rf'"{COMMAND}[ "]|"do":'),
     "json": re.compile(rf"(?<![\w/.])/{COMMAND}\b"),
     "web": re.compile(rf'(?<![\w/.])/{COMMAND}\b|"do":'),
+    "irc": re.compile(rf'(?<![\w/.])/{COMMAND}\b|"do":'),
 }
 """Marks that only another format's sentences have."""
 

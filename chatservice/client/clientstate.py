@@ -20,7 +20,7 @@ from chatservice import names
 from chatservice.client.presentusers import PresentUsers
 from chatservice.client.privatetalk import Partner, PrivateTalk
 from chatservice.entries import Entry, Kind
-from chatservice.events import Event, Notice, ReadMoved, UserAway, UserTyping
+from chatservice.events import Event, Notice, ReadMoved, UserAway, UserTyping, UserWatched
 from chatservice.grammar.commandtypes import Request
 from chatservice.replies import Joined, UnreadInfo, Welcome
 
@@ -431,6 +431,8 @@ class ClientState:
         if isinstance(event, ReadMoved):
             if self.all_rooms and event.room in self.rooms:
                 self.rooms[event.room].read_elsewhere(event.position)
+            return []
+        if isinstance(event, UserWatched):  # nobody asked for that
             return []
         if event.room in self.rooms:
             self.rooms[event.room].present.apply(event)

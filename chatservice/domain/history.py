@@ -113,6 +113,30 @@ class HistoryReader:
             raise no_entry(position)
         return found[position]
 
+    async def position_before(self, log: Log, time: int) -> int:
+        """Return the position of the last entry before a time, in milliseconds since 1970; 0
+        without one. It reads one entry for each bit of the log's last position."""
+        low, high = 0, log.last
+        while low < high:
+            middle = (low + high) // 2
+            found = await self._first_behind(log, middle)
+            if found is not None and found[0] <= high and found[1].time < time:
+                low = found[0]
+            else:
+                high = middle
+        return low
+
+    async def time_at(self, log: Log, position: int) -> int | None:
+        """Return the time of the entry at a position, in milliseconds since 1970; None without
+        one."""
+        found = await self._first_behind(log, position - 1) if position > 0 else None
+        return found[1].time if found is not None and found[0] == position else None
+
+    async def _first_behind(self, log: Log, position: int) -> Row | None:
+        blocks = await self._logs.read(log.id, position, 1)
+        rows = (row for block in blocks for row in block.entries(position))
+        return next(rows, None)
+
     async def replay(self, log: Log, after: int) -> Sequence[Block]:
         """Return blocks behind a position, but none that `log` does not have yet: their writers are
         not answered."""

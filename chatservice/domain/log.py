@@ -30,7 +30,7 @@ from chatservice.domain.figures import Deliveries
 from chatservice.domain.ignoring import heard_events
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import Code, Refusal
-from chatservice.events import EndReason, Event
+from chatservice.events import EndReason, Event, UserLeft, UserRenamed
 from chatservice.limits import Limits
 
 T = TypeVar("T")
@@ -250,7 +250,7 @@ class Log:
     __slots__ = (
         *("__weakref__", "_blocks", "cache", "_events", "_evicted", "cursors", "id", "last"),
         *("memory_from", "name", "newest", "newest_after", "_others", "removed", "erasures"),
-        "saves_read_position",
+        *("saves_read_position", "_departures"),
     )
 
     def __init__(self, id_: int, name: str, last: int, cache: BlockCache) -> None:
@@ -268,6 +268,7 @@ class Log:
         self._blocks: list[Block | None] = []
         self._evicted = 0  # so many at the beginning of `_blocks` are gone
         self._events: list[Event] = []
+        self._departures: dict[str, Event] | None = None
         # The first positions of the blocks that quote or edit an entry, by its position.
         self._others: dict[int, list[int]] | None = None
 
@@ -363,6 +364,14 @@ class Log:
             self.send_events()
             but.events_seen = 1
         self._events.append(event)
+        if isinstance(event, (UserLeft, UserRenamed)):
+            self._departures = self._departures or {}
+            self._departures[event.who] = event
+
+    def departure(self, who: str) -> Event | None:
+        """Return the gathered event by which a name leaves, or is another one; None without one.
+        A reader in several rooms, who is to be told once, asks for it."""
+        return self._departures.get(who) if self._departures is not None else None
 
     def send_events(self) -> None:
         """Show the gathered events, each to those who were here when it happened.
@@ -371,7 +380,7 @@ class Log:
         """
         if not self._events:
             return
-        all_, self._events = self._events, []
+        all_, self._events, self._departures = self._events, [], None
         parts = {0: EventBatch(all_)}
         for cursor in tuple(self.cursors.values()):
             told, cursor.events_seen = cursor.events_seen, 0

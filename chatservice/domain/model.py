@@ -238,6 +238,7 @@ class SessionTraits:
     sees_typing: it is told who is typing.
     reads_as_shown: its user has read what it is shown, without saying so.
     sees_past: in a room that it comes into, it is shown what is unread, or else the last entries.
+    sees_unread: in a room that it comes into, it is shown what is unread.
     """
 
     sees_own_entries: bool
@@ -249,6 +250,7 @@ class SessionTraits:
     sees_typing: bool = False
     reads_as_shown: bool = False
     sees_past: bool = False
+    sees_unread: bool = False
 
 
 PERSON = SessionTraits(False, False, False, True, reads_as_shown=True, sees_past=True)

@@ -86,7 +86,7 @@ class Moderation:
                 sentence = f"{by} has put you off {place}" + (f": {why}" if why else ".")
                 self._users.end(each, sentence, events.EndReason.PUT_OUT)
             else:
-                self._rooms.put_out(each, room)
+                self._rooms.put_out(each, room, by=by, why=why)
                 each.peer.tell(EventBatch((events.PutOut(room.name, by, what, why),)))
                 each.wake()
 

@@ -43,14 +43,14 @@ class ReadPositions:
         self._reading: set[Cursor] = set()
         self._saves_later = self._saves_soon = False
 
-    def first_shown(self, user: User, room: Room) -> int:
+    def first_shown(self, user: User, room: Room, recent: bool = True) -> int:
         """Return the position behind which a person who comes in is shown entries: all unread ones
-        up to a bound, or else the last few."""
+        up to a bound, or else the last few, if they see `recent` ones."""
         kept = user.kept.rooms.get(room.number) if user.kept is not None else None
         last = room.log.last
         if kept is not None and kept.read < last:
             return max(kept.read, last - self._limits.unread_shown)
-        return max(last - self._limits.recent_lines, 0)
+        return max(last - self._limits.recent_lines, 0) if recent else last
 
     def begin(
         self, session: Session, cursor: Cursor, kept: KeptRoom, caught_up: bool = False

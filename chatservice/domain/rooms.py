@@ -414,11 +414,12 @@ class Rooms:
         if session.current_room is not None:
             self._go_out(session, user, session.current_room)
         if session.traits.visible and not room.shows(user):
-            self.announce(room, events.UserJoined(room.name, user.name))
+            joined = events.UserJoined(room.name, user.name, user.registered)
+            self.announce(room, joined)
             self._joined.setdefault(room, []).append(user.name)
-        caught_up = after is None and session.traits.sees_past
+        caught_up = after is None and (session.traits.sees_past or session.traits.sees_unread)
         if caught_up:
-            after = self._reading.first_shown(user, room)
+            after = self._reading.first_shown(user, room, recent=session.traits.sees_past)
         Cursor(room.log, session, after)
         session.rooms = (*session.rooms, room) if session.rooms else room.as_tuple
         if not session.traits.many_rooms:
@@ -509,7 +510,12 @@ class Rooms:
                 each.wake()
 
     def _leave(
-        self, session: Session, room: Room, farewell: str = "", reason: str = LeaveReason.LEFT
+        self,
+        session: Session,
+        room: Room,
+        farewell: str = "",
+        reason: str = LeaveReason.LEFT,
+        by: str = "",
     ) -> None:
         cursor = session.require_cursor(room)
         self._reading.left(cursor)
@@ -523,11 +529,19 @@ class Rooms:
         if user is None or not session.traits.visible or room.log.removed or room.shows(user):
             return
         name = room.names_shown.pop(user, user.name)
-        self.announce(room, events.UserLeft(room.name, name, farewell, reason))
+        self.announce(room, events.UserLeft(room.name, name, farewell, reason, by))
 
-    def put_out(self, session: Session, room: Room, reason: str = LeaveReason.OUT) -> None:
-        """Make a session leave a room; a person returns to the lobby."""
-        self._leave(session, room, reason=reason)
+    def put_out(
+        self,
+        session: Session,
+        room: Room,
+        reason: str = LeaveReason.OUT,
+        by: str = "",
+        why: str = "",
+    ) -> None:
+        """Make a session leave a room, maybe because a moderator (`by`) has put it out; a person
+        returns to the lobby."""
+        self._leave(session, room, why, reason, by)
         if not session.traits.many_rooms and room is not self.lobby:
             self.put_in(session, self.lobby)
 

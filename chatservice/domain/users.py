@@ -17,6 +17,7 @@ from chatservice.domain.model import KeptRooms, Room, Session, User
 from chatservice.domain.ports.account_ports import Account, GuestRegistered
 from chatservice.domain.rights import ROLE_RIGHTS
 from chatservice.domain.rooms import Rooms, Services
+from chatservice.domain.watching import Watching
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason, Event, LeaveReason
 from chatservice.grammar.commandtypes import Right
@@ -83,6 +84,7 @@ class Users:
         self._asking: dict[str, Session] = {}
         self._operator_inbox: Log | None = None
         self.on_gone: list[Callable[[User], None]] = []
+        self.watching = Watching()
 
     async def enter(
         self,
@@ -337,7 +339,10 @@ class Users:
                 "{user} connected from {origin}", user=user.name, origin=session.peer.origin
             )
         session.user, session.only_room = user, login.only
+        was_here = user.visible
         user.sessions = (*user.sessions, session)
+        if user.visible and not was_here:
+            self.watching.came(user)
         self._rooms.put_out_banned(user)
         for room in session.rooms:
             self._members.entered(session, room)
@@ -377,8 +382,9 @@ class Users:
             session.inbox.close()
             session.inbox = None
         user.sessions = tuple(each for each in user.sessions if each is not session)
-        if user.registered and session.traits.visible and not user.visible:
-            for call in self.on_gone:
+        if session.traits.visible and not user.visible:
+            self.watching.gone(user.key, user.name)
+            for call in self.on_gone if user.registered else ():
                 call(user)
         self._rights.tokens.pop(session, None)
         self._drop_if_unused(user)
@@ -478,6 +484,8 @@ class Users:
             self._rooms.show_new_name(room, user, user, former, session)
         self._rooms.put_out_banned(user)
         if user.key != was:
+            self.watching.gone(was, former)
+            self.watching.came(user)
             self._claims.release(former)
             self._move_ignored(was, user.key)
         self._report("{old} is now called {new}", old=former, new=name)

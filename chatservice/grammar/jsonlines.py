@@ -40,6 +40,7 @@ EVENTS: Mapping[type[Any], str] = {
     events.PutOut: "out",
     events.Notice: "notice",
     events.ReadMoved: "read",
+    events.UserWatched: "watched",
 }
 
 
@@ -240,9 +241,18 @@ TEXTLESS = frozenset({Kind.GONE, Kind.PINNED, Kind.UNPINNED})
 def event(it: events.Event) -> bytes:
     """Encode an event."""
     fields_ = _fields(it)
-    if isinstance(it, events.Notice) and not it.end:
-        del fields_["end"]
+    for name in _LEFT_OUT.get(type(it), ()):
+        if not fields_[name]:
+            del fields_[name]
     return line({"event": EVENTS[type(it)], **fields_})
+
+
+_LEFT_OUT: Mapping[type[Any], tuple[str, ...]] = {
+    events.Notice: ("end",),
+    events.UserJoined: ("registered",),
+    events.UserLeft: ("by",),
+}
+"""Fields of events that are left out if they are empty or false."""
 
 
 def reply(it: replies.Reply, id_: Any) -> bytes:

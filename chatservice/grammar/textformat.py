@@ -192,7 +192,7 @@ def event(it: events.Event) -> bytes:
     """Encode an event. People are not told who is away, which `/who` and `/msg` show, nor who
     types, nor what they have read."""
     match it:
-        case events.UserAway() | events.UserTyping() | events.ReadMoved():
+        case events.UserAway() | events.UserTyping() | events.ReadMoved() | events.UserWatched():
             return b""
         case events.UserJoined(who=who):
             text = f"{who} came in"

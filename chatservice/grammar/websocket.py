@@ -1,5 +1,5 @@
 """WebSocket frames, as a server reads and writes them (RFC 6455, with its sections in parentheses).
-There are no extensions and no subprotocols.
+There are no extensions; subprotocols are the caller's.
 
 A server's frame has no mask, so the same bytes serve every client. `FrameReader` makes events of a
 client's bytes; each frame is one event, so the caller can count frames, and stop after any of them.

@@ -29,13 +29,21 @@ from chatservice.net.outlet import Outlet
 class EntryFormat:
     """The encoders of a format: for `live` entries, for `replayed` ones from before the reader
     came, for events, and for the offer to `skip`, if the format has one. `closing` are the bytes
-    with which the server ends a connection, if the format has some."""
+    with which the server ends a connection, if the format has some. `inbox` has the encoders of
+    live and of replayed entries of an inbox, in a format in which these name their reader."""
 
     live: Encoder
     replayed: Encoder
     event: Callable[[Event], bytes]
     skip: Callable[[str, int], bytes] | None = None
     closing: bytes = b""
+    inbox: tuple[Encoder, Encoder] | None = None
+
+    def encoders(self, log: Log) -> tuple[Encoder, Encoder]:
+        """Return the encoders of the live and of the replayed entries of a log."""
+        if self.inbox is not None and log.name == "@":
+            return self.inbox
+        return self.live, self.replayed
 
 
 class ReplaySource(Protocol):
@@ -196,7 +204,7 @@ class Subscription:
             or block is None
             or not cursor.live_from <= cursor.position == log.newest_after
             or cursor.owner.ignored
-            or log.saves_read_position
+            or log.name == "@"
         ):
             return None
         if cursor.own_runs is not None:
@@ -299,7 +307,7 @@ class Subscription:
         """Move a cursor past a block, or about `budget` bytes of it, and return these."""
         fresh = block.first > cursor.position and block.first > cursor.live_from
         if fresh and cursor.own_runs is None and not cursor.owner.ignored:
-            data = block.encoded(self.format.live, cursor.log.name)
+            data = block.encoded(self.format.encoders(cursor.log)[0], cursor.log.name)
             if len(data) <= budget:
                 self._source.deliveries.entries += block.last + 1 - block.first
                 cursor.position = block.last
@@ -311,8 +319,9 @@ class Subscription:
         leaves out some of it."""
         name, own, picked = cursor.log.name, cursor.own_runs or (), []
         ignored = cursor.owner.ignored
-        live = block.encoded_runs(self.format.live, name)
-        for (first, run), piece in zip(block.runs, live, strict=True):
+        live, replayed = self.format.encoders(cursor.log)
+        pieces = block.encoded_runs(live, name)
+        for (first, run), piece in zip(block.runs, pieces, strict=True):
             last = first + len(run.texts) - 1
             if last <= cursor.position:
                 continue
@@ -320,14 +329,14 @@ class Subscription:
                 break
             if ignored and run.quote is not None:
                 run = run._replace(quote=heard_quote(run.quote, ignored))
-                piece = self.format.live(first, run, name)
+                piece = live(first, run, name)
             if not (first in own or (ignored and names.key(run.who) in ignored)):
                 if first <= cursor.position:
                     run = run._replace(texts=run.texts[cursor.position + 1 - first :])
                     first = cursor.position + 1
-                    piece = self.format.live(first, run, name)
+                    piece = live(first, run, name)
                 if first <= cursor.live_from:
-                    piece = self.format.replayed(first, run, name)
+                    piece = replayed(first, run, name)
                 picked.append(piece)
                 self._source.deliveries.entries += last + 1 - first
                 budget -= len(piece)

@@ -40,13 +40,17 @@ class ChatSession(ProtocolSession):
 
     def __init__(self, connection: Connection, chat: Chat) -> None:
         self._connection = connection
-        reactor = connection.factory.reactor
-        subscription = Subscription(connection.transport, self.format, chat, reactor)
+        subscription = self._subscribe(connection, chat)
         traits = self._own_traits()
         if connection.factory.is_admin:  # a program there gives single commands
             traits = replace(traits, admin=True, visible=not traits.many_rooms)
         self._session = Session(subscription, traits, connection.flow)
         self._begin()
+
+    def _subscribe(self, connection: Connection, chat: Chat) -> Subscription:
+        """Return the subscription, which does not write yet."""
+        reactor = connection.factory.reactor
+        return Subscription(connection.transport, self.format, chat, reactor)
 
     def _own_traits(self) -> SessionTraits:
         """Return how this session takes part, if that is not for its format to say."""

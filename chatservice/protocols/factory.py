@@ -24,6 +24,7 @@ from chatservice.net.sniff import LineRow, Row, SniffTable
 from chatservice.net.timeouts import IdleEviction, LoginTimeout
 from chatservice.net.timeslice import TimeSlices
 from chatservice.protocols.chatprotocol import ChatProtocol
+from chatservice.protocols.irc import ircdoor
 from chatservice.protocols.jsonsession import JsonSession, json_refusal
 from chatservice.protocols.textsession import TextSession, text_notice, text_refusal
 from chatservice.protocols.ticketsession import TicketSession, is_foreign
@@ -94,6 +95,7 @@ class ChatFactory(Factory):
                 *more_rows,
                 web.row(self),
                 web.row_of_other_methods(),
+                ircdoor.ROW,
                 LineRow("tickets", TicketSession, text_refusal, self._is_foreign),
                 LineRow("JSON", JsonSession, json_refusal, _is_object),
                 LineRow("text", TextSession, text_refusal, notice=text_notice),

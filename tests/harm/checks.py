@@ -130,6 +130,43 @@ def check_object(line: str) -> dict:
     return it
 
 
+IRC = re.compile(
+    r"""(?:@(?P<tags>[^\ ]+)\ )?
+        (?::(?P<source>server|[^\s!@:]{1,32}!~u@chat)\ )?
+        (?P<command>[A-Z]+|[0-9]{3})
+        (?P<words>(?:\ [^\ :][^\ ]*)*)
+        (?:\ :(?P<text>.*))?
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""A line that an IRC client may receive."""
+
+BEGINS_AS_IRC = (b":server ", b"@", b"ERROR ", b"AUTHENTICATE ")
+"""The beginnings of answers to an IRC client."""
+
+
+def check_irc(data: bytes) -> list[re.Match[str]]:
+    """Check all lines that an IRC client received, and return their parts."""
+    assert not data or data.endswith(b"\r\n"), data[-100:]
+    return [check_message(line) for line in data.decode().split("\n")[:-1]]
+
+
+def check_message(line: str) -> re.Match[str]:
+    """Check a line for an IRC client, with its CR, and return its parts."""
+    assert line.endswith("\r"), ascii(line)
+    found = IRC.fullmatch(line[:-1])
+    assert found is not None, ascii(line)
+    text = found["text"] or ""
+    if found["command"] == "PRIVMSG" and text.startswith("\x01ACTION "):
+        text = text[1:].removesuffix("\x01")
+    assert not steering(f"{found['tags']}{found['words']}{text}"), ascii(line)
+    assert height(text) <= 30, ascii(line)
+    untagged = line.partition(" ")[2] if line.startswith("@") else line
+    assert len(f"{untagged}\n".encode()) <= 512, ascii(line)
+    assert line.startswith("ERROR ") or found["source"] or found["command"] == "AUTHENTICATE", line
+    return found
+
+
 def check_log(lines: list[str], *secrets: str) -> None:
     """Check a log: no forged line, no error, no secret."""
     for line in lines:

@@ -20,7 +20,16 @@ from chatservice.eventloop import ReactorLoop
 from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
 from chatservice.testing import StallingTransport
-from tests.harm.checks import HTTP, check_http, check_json, check_text, steering, without_telnet
+from tests.harm.checks import (
+    BEGINS_AS_IRC,
+    HTTP,
+    check_http,
+    check_irc,
+    check_json,
+    check_text,
+    steering,
+    without_telnet,
+)
 from tests.harm.watched import AS_FAST, quickly
 
 MEMORY = Path("/dev/shm")
@@ -117,6 +126,8 @@ class InProcessServer:
         if not answer.startswith(b"\x15\x03"):  # TLS's own refusal
             if answer.startswith(HTTP):
                 check_http(answer)
+            elif answer.startswith(BEGINS_AS_IRC):
+                check_irc(answer)
             else:
                 (check_json if answer.startswith(b"{") else check_text)(answer)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from chatservice.domain.model import FREE_COMMANDS
-from tests.harm.checks import check_http, check_json, check_text, without_telnet
+from tests.harm.checks import check_http, check_irc, check_json, check_text, without_telnet
 from tests.harm.conftest import WatchedServer
 from tests.servers import PATIENCE, RawClient
 
@@ -166,6 +166,8 @@ SAID = {
     "no ticket": b"GET nosuch\n",
     "half a ticket": b"PUT nosuch 1",
     "HTTP": b"GET / HTTP/1.1\r\n\r\n",
+    "half of IRC": b"CAP LS 302\r\nNICK %s\r\nUSER a 0",
+    "IRC": b"NICK %s\r\nUSER a 0 * :a\r\nJOIN #lab\r\nMONITOR + x,y\r\nPRIVMSG #lab :hi\r\n",
 }
 
 
@@ -257,6 +259,8 @@ def test_half_open(house, said):
     answer = bare.rest()
     if said.startswith(b"GET /"):
         assert check_http(answer) == [400]
+    elif said.startswith((b"CAP ", b"NICK ")):
+        check_irc(answer)
     else:
         (check_json if said.startswith(b"{") else check_text)(without_telnet(answer))
     bare.close()

@@ -156,10 +156,12 @@ def test_turned_away_connections_are_few_and_short(echoing, connect):
 
 def test_further_rows_come_before_that_of_tickets():
     """It refuses what looks like another protocol. On the admin socket they are the same."""
-    irc = LineRow("IRC", None, None, lambda line: line.startswith(b"NICK "))
-    factory = ChatFactory(Clock(), more_rows=(irc,))
+    finger = LineRow("finger", None, None, lambda line: line.startswith(b"/W "))
+    factory = ChatFactory(Clock(), more_rows=(finger,))
     factory.chat = None
     for table in (factory.table, factory.admin_factory().table):
-        assert [row.name for row in table.rows] == ["TLS", "IRC", "HTTP", "tickets", "JSON", "text"]
-        assert table.row_of_line(b"NICK ann") is irc
+        names = [row.name for row in table.rows]
+        assert names == ["TLS", "finger", "HTTP", "HTTP", "IRC", "tickets", "JSON", "text"]
+        assert table.row_of_line(b"/W ann") is finger
+        assert table.row_of_line(b"NICK ann").name == "IRC"
         assert table.row_of_line(b"ann").name == "text"

@@ -68,7 +68,7 @@ def test_put_out(server, connect, owner):
         *("studio", "founder", "kick", "eve", "too loud")
     ]
     left = owner.event("left")
-    assert (left["reason"], left["text"]) == ("out", "")
+    assert (left["reason"], left["text"], left["by"]) == ("out", "too loud", "founder")
     eve.send("hello lobby", "/join studio")
     eve.expect("You are in studio")
     assert code(owner, do="kick", room="studio", user="nobody") == Code.NO_SUCH_USER

@@ -14,6 +14,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar import openapi, webanswers, websocket
 from chatservice.net.flow import SERVER_ERROR
 from chatservice.net.sniff import LineRow, PrefixRow
+from chatservice.protocols.irc.ircwebsocket import SUBPROTOCOLS
 from chatservice.protocols.web import frontpage, metrics, usage
 from chatservice.protocols.web.api import Api
 from chatservice.protocols.web.channel import WebChannel
@@ -177,13 +178,21 @@ class Site:
             respond_text(exchange, 400, "Ask for a WebSocket in HTTP/1.1, without a body.")
             return
         channel = exchange.channel
+        asked = exchange.header("Sec-WebSocket-Protocol").replace(" ", "").split(",")
+        subprotocol = next((it for it in asked if it in SUBPROTOCOLS), "")
         accept = websocket.accept_key(exchange.header("Sec-WebSocket-Key"))
         channel.transport.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept.encode()
+            b"Sec-WebSocket-Accept: %b\r\n%b\r\n" % (accept.encode(), _agreed(subprotocol))
         )
         made = partial(WebSocketConnection, chat=self._chat, pings=self._pings)
+        made = partial(made, subprotocol=subprotocol)
         channel.upgrade(partial(made, in_browser=exchange.is_of_browser()))
+
+
+def _agreed(subprotocol: str) -> bytes:
+    """Return the header that agrees on a subprotocol (RFC 6455, 4.2.2), if there is one."""
+    return f"Sec-WebSocket-Protocol: {subprotocol}\r\n".encode() if subprotocol else b""
 
 
 def respond_text(

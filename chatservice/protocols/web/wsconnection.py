@@ -1,4 +1,4 @@
-"""WebSocket: the JSON format, an object a message."""
+"""WebSocket: the JSON format, an object a message; or IRC, a message each."""
 
 from collections.abc import Collection, Iterator
 from itertools import islice
@@ -16,6 +16,9 @@ from chatservice.grammar.websocket import CloseCode, FrameReader, WebSocketError
 from chatservice.net import outlet
 from chatservice.net.delivery import EntryFormat
 from chatservice.net.flow import SERVER_ERROR
+from chatservice.protocols.chatsession import ChatSession
+from chatservice.protocols.irc.ircdoor import is_irc
+from chatservice.protocols.irc.ircwebsocket import SUBPROTOCOLS, IrcWebSocketSession
 from chatservice.protocols.jsonsession import JsonSession
 from chatservice.protocols.web.webconnection import InnerConnection
 
@@ -107,24 +110,35 @@ class Pings:
 
 
 class WebSocketConnection(InnerConnection):
-    """A connection of frames. An incoming message is taken as a line of the JSON format, so order,
-    limits and flow control are the same. Files have connections of their own."""
+    """A connection of frames. An incoming message is taken as a line of its format, so order,
+    limits and flow control are the same. Files have connections of their own.
+
+    The format is IRC if the client has agreed on a `subprotocol` of it, or begins as its clients
+    do; else it is JSON.
+    """
 
     kind = WebSocketSession.kind
 
     __slots__ = (
-        *("_closed", "_in_browser", "_input_over", "_pings", "_reader", "_session", "_taking"),
-        "_timer",
+        *("_begun", "_closed", "_in_browser", "_input_over", "_pings", "_reader", "_session"),
+        *("_taking", "_timer"),
     )
 
-    def __init__(self, outer: Any, chat: Chat, pings: Pings, in_browser: bool) -> None:
+    def __init__(
+        self, outer: Any, chat: Chat, pings: Pings, in_browser: bool, subprotocol: str = ""
+    ) -> None:
         super().__init__(outer)
         self._reader = FrameReader(outer.factory.limits.line_bytes)
         self._pings = pings
         self._in_browser = in_browser
         self._closed = self._input_over = self._taking = False
         self._timer: Any = None
-        self._session = WebSocketSession(self, chat)
+        self._begun = bool(subprotocol)
+        self._session: ChatSession
+        if subprotocol:
+            self._session = IrcWebSocketSession(self, chat, SUBPROTOCOLS[subprotocol])
+        else:
+            self._session = WebSocketSession(self, chat)
         self.factory.login_timeout.add(outer)
         pings.add()
 
@@ -184,16 +198,21 @@ class WebSocketConnection(InnerConnection):
 
     def _handle(self, event: websocket.Event) -> None:
         match event:
-            case websocket.TextMessage(data):
-                self._line(data.translate(_SPACES))
-            case websocket.BinaryMessage():
+            case websocket.BinaryMessage() if not isinstance(self._session, IrcWebSocketSession):
                 self._close(CloseCode.UNSUPPORTED, "Send text: a JSON object a message.")
+            case websocket.TextMessage(data) | websocket.BinaryMessage(data):
+                self._line(data.rstrip(b"\r\n").translate(_SPACES))
             case websocket.Ping(payload):
                 self.transport.write(websocket.pong(payload))
             case websocket.Close(code, _):
                 self._close(NORMAL if code is None else code, "")
 
     def _line(self, line: bytes) -> None:
+        if not self._begun:
+            self._begun = True
+            if is_irc(line):
+                self._session.stop()
+                self._session = IrcWebSocketSession(self, self.factory.chat, websocket.TEXT)
         try:
             self._session.line(line)
         except Refusal as refusal:

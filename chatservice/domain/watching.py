@@ -1,0 +1,39 @@
+"""Watching: sessions that are told when single users come and go, whatever rooms these are in."""
+
+from chatservice.domain.log import EventBatch
+from chatservice.domain.model import Session, User
+from chatservice.events import UserWatched
+
+
+class Watching:
+    """Tells sessions of the users whom they watch, by the keys of their names (`names.key`)."""
+
+    def __init__(self) -> None:
+        self._watchers: dict[str, set[Session]] = {}
+
+    def watch(self, session: Session, key: str) -> None:
+        """Tell a session of a user from now on."""
+        self._watchers.setdefault(key, set()).add(session)
+
+    def stop(self, session: Session, key: str) -> None:
+        """Tell a session of a user no more."""
+        watchers = self._watchers.get(key)
+        if watchers is not None:
+            watchers.discard(session)
+            if not watchers:
+                del self._watchers[key]
+
+    def came(self, user: User) -> None:
+        """Tell that a user is here."""
+        self._tell(user.key, user.name, True)
+
+    def gone(self, key: str, name: str) -> None:
+        """Tell that nobody of that name is here any more."""
+        self._tell(key, name, False)
+
+    def _tell(self, key: str, name: str, is_here: bool) -> None:
+        watchers = self._watchers.get(key)
+        if watchers is not None:
+            batch = EventBatch((UserWatched(name, is_here),))
+            for session in tuple(watchers):
+                session.peer.tell(batch)

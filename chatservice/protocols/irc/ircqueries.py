@@ -1,0 +1,225 @@
+"""Questions about users and the server, which change nothing."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from chatservice import __version__, names
+from chatservice.domain.model import Room, User
+from chatservice.errors import Refusal
+from chatservice.grammar.irc import IrcMessage
+from chatservice.grammar.ircformat import CHANNEL, SERVER, USER_AT_HOST, channel
+from chatservice.grammar.ircnumerics import Numeric
+from chatservice.protocols.irc.channels import prefix
+from chatservice.protocols.irc.ircsession import IrcSession
+
+_USER, _, _HOST = USER_AT_HOST.partition("@")
+MOST_NAMES = 100
+"""Names in one question."""
+
+
+def motd(it: IrcSession) -> None:
+    """Show the message of the day: the server has none."""
+    it.numeric(Numeric.NOMOTD, "There is no message of the day.")
+
+
+def lusers(it: IrcSession) -> None:
+    """Show how many are here."""
+    chat = it.chat
+    users = sum(user.visible for user in chat.users.by_key.values())
+    rooms = sum(room.is_open for room in chat.rooms.by_key.values())
+    it.numeric(Numeric.LUSERCLIENT, f"There are {users} users on 1 server")
+    it.numeric(Numeric.LUSERCHANNELS, str(rooms), "public channels")
+    it.numeric(Numeric.LUSERME, f"I have {users} users and 1 server")
+    it.numeric(Numeric.GLOBALUSERS, str(users), str(users), f"Users now: {users}")
+
+
+def _show_motd(it: IrcSession, message: IrcMessage) -> None:
+    it.count()
+    motd(it)
+
+
+def _show_lusers(it: IrcSession, message: IrcMessage) -> None:
+    it.count()
+    lusers(it)
+
+
+def version(it: IrcSession, message: IrcMessage) -> None:
+    """Run `VERSION`."""
+    it.count()
+    it.numeric(Numeric.VERSION, f"chatservice-{__version__}", SERVER, "keeps what is said")
+
+
+def time(it: IrcSession, message: IrcMessage) -> None:
+    """Run `TIME`."""
+    it.count()
+    now = datetime.fromtimestamp(it.chat.now() // 1000, UTC)
+    it.numeric(Numeric.TIME, SERVER, f"{now:%Y-%m-%d %H:%M:%S}Z")
+
+
+def info(it: IrcSession, message: IrcMessage) -> None:
+    """Run `INFO`."""
+    it.count()
+    it.numeric(Numeric.INFO, f"chatservice {__version__}: rooms, files and history.")
+    it.numeric(Numeric.ENDOFINFO, "This is all.")
+
+
+def help_(it: IrcSession, message: IrcMessage) -> None:
+    """Run `HELP`: list the commands."""
+    it.count()
+    subject = message.param(0)[:32] or "index"
+    known = sorted(it.handlers)
+    if subject != "index" and subject.upper() not in known:
+        it.numeric(Numeric.HELPNOTFOUND, subject, "There is no help on that; HELP lists commands.")
+        return
+    it.numeric(Numeric.HELPSTART, subject, "These commands are known here:")
+    for at in range(0, len(known), 12):
+        it.numeric(Numeric.HELPTXT, subject, " ".join(known[at : at + 12]))
+    it.numeric(Numeric.ENDOFHELP, subject, "This is all.")
+
+
+# -- users -----------------------------------------------------------------------------------------
+
+
+def find_user(it: IrcSession, name: str) -> User | None:
+    """Return a user who is here, or None."""
+    found = it.chat.users.by_key.get(names.key(name[: names.LINE_BYTES]))
+    return found if found is not None and found.visible else None
+
+
+def _common(it: IrcSession, user: User) -> Iterator[Room]:
+    """Iterate over the rooms of a user that the client may know of."""
+    return (room for room in user.rooms if it.chat.rights.may_see(it.session, room))
+
+
+def ison(it: IrcSession, message: IrcMessage) -> None:
+    """Run `ISON`."""
+    it.count()
+    asked = " ".join(message.params).split()[:MOST_NAMES]
+    found = (find_user(it, name) for name in asked)
+    it.numeric(Numeric.ISON, " ".join(user.name for user in found if user is not None))
+
+
+def userhost(it: IrcSession, message: IrcMessage) -> None:
+    """Run `USERHOST`."""
+    it.count()
+    found = (find_user(it, name) for name in message.params[:5])
+    shown = (f"{it_.name}={'-' if it_.away else '+'}{USER_AT_HOST}" for it_ in found if it_)
+    it.numeric(Numeric.USERHOST, " ".join(shown))
+
+
+def whois(it: IrcSession, message: IrcMessage) -> None:
+    """Run `WHOIS`."""
+    it.count()
+    name = message.params[-1] if message.params else ""
+    if not name:
+        it.numeric(Numeric.NONICKNAMEGIVEN, "Name a user: WHOIS bob.")
+        return
+    user = find_user(it, name)
+    if user is None:
+        it.numeric(Numeric.NOSUCHNICK, name[:64], "Nobody of that name is here.")
+        it.numeric(Numeric.ENDOFWHOIS, name[:64], "is all.")
+        return
+    it.numeric(Numeric.WHOISUSER, user.name, _USER, _HOST, "*", user.name)
+    it.numeric(Numeric.WHOISSERVER, user.name, SERVER, "chatservice")
+    if it.chat.rights.is_operator(user):
+        it.numeric(Numeric.WHOISOPERATOR, user.name, "runs this server")
+    if user.registered:
+        it.numeric(Numeric.WHOISACCOUNT, user.name, user.name, "is logged in as")
+    if shown := " ".join(prefix(it, room, user) + channel(room.name) for room in _common(it, user)):
+        it.numeric(Numeric.WHOISCHANNELS, user.name, shown[:_CHANNELS])
+    if user.away and user.key not in it.session.ignored:
+        it.numeric(Numeric.AWAY, user.name, user.away)
+    if idle := it.chat.presence.idle_seconds(user):
+        it.numeric(Numeric.WHOISIDLE, user.name, str(idle), "seconds idle")
+    it.numeric(Numeric.ENDOFWHOIS, user.name, "is all.")
+
+
+_CHANNELS = 350
+"""Characters of channels in one line of `WHOIS`."""
+
+
+def whowas(it: IrcSession, message: IrcMessage) -> None:
+    """Run `WHOWAS`: nothing is kept of guests who are gone."""
+    it.count()
+    name = message.param(0)[:64]
+    if not name:
+        it.numeric(Numeric.NONICKNAMEGIVEN, "Name a user: WHOWAS bob.")
+        return
+    it.numeric(Numeric.WASNOSUCHNICK, name, "Nothing is known of that name.")
+    it.numeric(Numeric.ENDOFWHOWAS, name, "is all.")
+
+
+def who(it: IrcSession, message: IrcMessage) -> None:
+    """Run `WHO`, of a channel or of one user, with the fields of WHOX
+    (https://ircv3.net/specs/extensions/whox)."""
+    mask = message.param(0)
+    fields, token = _fields(message.param(1))
+    room: Room | None = None
+    if mask.startswith(CHANNEL):
+        try:
+            room = it.room(mask)
+            it.check("who", room=room.name)
+            room.log.send_events()
+            users = list(room.users())
+        except Refusal:
+            users = []
+    else:
+        it.count()
+        user = find_user(it, mask)
+        users = [user] if user is not None else []
+    for user in users:
+        if fields:
+            shown = (_FIELDS[each](it, user, room, token) for each in _FIELDS if each in fields)
+            it.numeric(Numeric.WHOSPCRPL, *shown)
+        else:
+            flags = _flags(it, user, room)
+            where = channel(room.name) if room is not None else "*"
+            parts = (where, _USER, _HOST, SERVER, user.name, flags, f"0 {user.name}")
+            it.numeric(Numeric.WHOREPLY, *parts)
+    it.numeric(Numeric.ENDOFWHO, mask[:64] or "*", "is all.")
+
+
+def _fields(text: str) -> tuple[str, str]:
+    """Return the fields and the token of WHOX, or empty strings."""
+    _, percent, asked = text.partition("%")
+    fields, _, token = asked.partition(",")
+    return (fields if percent else "", token[:3] or "0")
+
+
+def _flags(it: IrcSession, user: User, room: Room | None) -> str:
+    away = "G" if user.away else "H"
+    operator = "*" if it.chat.rights.is_operator(user) else ""
+    return away + operator + (prefix(it, room, user) if room is not None else "")
+
+
+_FIELDS: Mapping[str, Callable[[IrcSession, User, Room | None, str], str]] = {
+    "t": lambda it, user, room, token: token,
+    "c": lambda it, user, room, token: channel(room.name) if room is not None else "*",
+    "u": lambda it, user, room, token: _USER,
+    "i": lambda it, user, room, token: "255.255.255.255",
+    "h": lambda it, user, room, token: _HOST,
+    "s": lambda it, user, room, token: SERVER,
+    "n": lambda it, user, room, token: user.name,
+    "f": lambda it, user, room, token: _flags(it, user, room),
+    "d": lambda it, user, room, token: "0",
+    "l": lambda it, user, room, token: str(it.chat.presence.idle_seconds(user)),
+    "a": lambda it, user, room, token: user.name if user.registered else "0",
+    "o": lambda it, user, room, token: "n/a",
+    "r": lambda it, user, room, token: user.name,
+}
+"""The fields of WHOX, in their order."""
+
+QUERY_HANDLERS = {
+    "MOTD": _show_motd,
+    "LUSERS": _show_lusers,
+    "VERSION": version,
+    "TIME": time,
+    "INFO": info,
+    "HELP": help_,
+    "HELPOP": help_,
+    "ISON": ison,
+    "USERHOST": userhost,
+    "WHOIS": whois,
+    "WHOWAS": whowas,
+    "WHO": who,
+}

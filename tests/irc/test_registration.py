@@ -1,0 +1,194 @@
+"""Registration (https://modern.ircdocs.horse/#connection-registration): in any order, with the
+errors that the specifications give, and SASL."""
+
+import pytest
+
+from tests.irc.clients import IrcClient, plain
+
+ORDERS = {
+    "nick first": ["NICK ann", "USER ann 0 * :Ann"],
+    "user first, as EPIC does": ["USER ann 0 * :Ann", "NICK ann"],
+    "a password that nobody asked for": ["PASS ann:nosuch", "NICK ann", "USER ann 0 * :Ann"],
+    "with capabilities": ["CAP LS 302", "NICK ann", "USER ann 0 * :Ann", "CAP END"],
+    "capabilities alone": ["CAP LS 302", "CAP REQ :batch", "CAP END", "USER a 0 * a", "NICK ann"],
+    "as irssi does": ["CAP LS 302", "JOIN :", "CAP END", "NICK ann", "USER a 0 * :a"],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_it_is_complete_in_any_order(server, join_irc, order):
+    """A nick and a user, and the end of a negotiation that was begun, bring 001 to 005, which are
+    said once, and what the server is."""
+    ann = join_irc(server)
+    ann.send(*ORDERS[order])
+    if "nobody" in order:  # the name is not registered, and no password makes it so
+        ann.until("401")
+        ann.send("NICK ann")
+    assert ann.until("001").params[0] == "ann"
+    assert [ann.message().command for _ in range(5)] == ["002", "003", "004", "005", "005"]
+    ann.until("422")
+    assert ann.settled() == []
+
+
+def test_isupport_is_true(server, join_irc):
+    """Each word that has a number has that of the limit."""
+    ann = join_irc(server)
+    ann.send("NICK ann", "USER ann 0 * :Ann")
+    words = [*ann.until("005").params, *ann.until("005").params]
+    told = dict(word.partition("=")[::2] for word in words)
+    assert told["CASEMAPPING"] == "ascii"
+    assert "UTF8ONLY" in told
+    ann.until("422")
+    ann.send(f"NICK {'a' * (int(told['NICKLEN']) + 1)}", f"NICK {'a' * int(told['NICKLEN'])}")
+    assert [it.command for it in ann.settled()] == ["432", "NICK"]
+    name = "#" + "r" * (int(told["CHANNELLEN"]) - 1)
+    ann.send(f"JOIN {name}x", f"JOIN {name}", f"TOPIC {name} :{'t' * int(told['TOPICLEN'])}")
+    found = [it.command for it in ann.settled()]
+    assert found == ["403", "JOIN", "353", "366", "TOPIC"]
+
+
+def test_commands_before_it(server, join_irc):
+    """They are refused with 451, an unknown one too, and the connection goes on."""
+    ann = join_irc(server)
+    ann.send("NICK ann", "JOIN #lab", "PRIVMSG #lab :hello", "NOSUCH", "PING x")
+    assert [ann.message().command for _ in range(4)] == ["451", "451", "451", "PONG"]
+    ann.send("USER a 0 * :a")
+    ann.until("001")
+
+
+NICKS = {
+    "NICK": "431",
+    "NICK :": "431",
+    "NICK a|b": "432",
+    "NICK #lab": "432",
+    "NICK server": "433",
+    "NICK BOB": "433",
+    "NICK carla": "433",
+    "USER ann": "461",
+    "USER a 0 * :a": "462",
+    "PASS x": "462",
+}
+
+
+@pytest.mark.parametrize("line", NICKS)
+def test_nicks_that_cannot_be(server, join_irc, connect, line):
+    """Each refusal has its number, before the registration (but for what is fine there) and behind
+    it; a registered name is taken without its password, so clients try another one."""
+    connect(server, "bob")
+    carla = connect(server, "carla")
+    carla.send("/register", "secret-1", "secret-1")
+    carla.expect("carla is your name")
+    ann, new = join_irc(server, "ann"), join_irc(server)
+    ann.send(line)
+    found = ann.message()
+    assert found.command == (NICKS[line] if line != "USER ann" else "462")
+    new.send("CAP LS 302")
+    new.until("CAP")
+    new.send("USER n 0 * :n" if "NICK" in line else "NICK new", "CAP END", line)
+    if NICKS[line] != "462":
+        assert new.message().command == NICKS[line]
+    if "PASS" not in line:  # which would be wrong for a name that is not registered
+        new.send("NICK other", "USER o 0 * :o")
+        new.until("422")
+
+
+def register(connect, server, name, secret="secret-1"):
+    """Register a name, and go."""
+    person = connect(server, name)
+    person.send("/register", secret, secret, "/quit")
+    person.expect("is your name from now on")
+    person.rest()
+
+
+def test_sasl(server, join_irc, connect):
+    """PLAIN logs in, tells the account (900) before the client is welcomed by its name, and puts
+    it into the rooms that it keeps."""
+    register(connect, server, "carla")
+    first = IrcClient(server, "carla", secret="secret-1")
+    assert "900 carla carla!~u@chat carla" in first.seen
+    assert first.seen.index(" 900 ") < first.seen.index(" 903 ") < first.seen.index(" 001 carla")
+    first.send("JOIN #lab")
+    first.until("366", "#lab")
+    first.close()
+    again = join_irc(server)
+    again.send("CAP REQ sasl", "NICK somebody", "USER c 0 * :c", "AUTHENTICATE PLAIN")
+    again.until("AUTHENTICATE", "+")
+    again.send(f"AUTHENTICATE {plain('carla', 'secret-1')}", "CAP END")
+    assert again.until("001").params[0] == "carla"
+    again.until("366", "#lab")
+    again.send("AUTHENTICATE PLAIN", "NICK other")
+    assert again.until("907").params[0] == "carla"
+    assert "You are logged in as carla" in again.until("NOTICE").params[1]
+
+
+def test_sasl_that_fails(server, join_irc, connect):
+    """A wrong password, another form, another mechanism, too much, and an end by the client have
+    numbers of their own, and a good one may follow."""
+    register(connect, server, "carla")
+    it = join_irc(server)
+    it.send("CAP REQ sasl", "AUTHENTICATE EXTERNAL")
+    assert [it.message().command for _ in range(3)] == ["CAP", "908", "904"]
+    for sent, number in {
+        plain("carla", "wrong"): "904",
+        "bm90aGluZw==": "904",
+        "!": "904",
+        "*": "906",
+        "a" * 401: "905",
+    }.items():
+        it.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {sent}")
+        it.until("AUTHENTICATE")
+        assert it.message().command == number, sent
+    it.send("AUTHENTICATE PLAIN", f"AUTHENTICATE {plain('carla', 'secret-1')}", "CAP END")
+    it.until("903")
+    it.send("NICK x", "USER x 0 * :x")
+    assert it.until("001").params[0] == "carla"
+
+
+def test_passwords_in_pass_and_to_nickserv(server, join_irc, connect):
+    """`PASS NAME:PASSWORD` logs in, and so do the words that clients send to NickServ. A wrong
+    password has 464, and nobody called NickServ hears any of them."""
+    register(connect, server, "carla")
+    thief = connect(server, "NickServ")
+    it = join_irc(server)
+    it.send("PASS carla:wrong", "NICK x", "USER x 0 * :x")
+    assert it.message().command == "464"
+    it.send("PASS carla:secret-1", "NICK x")
+    assert it.until("001").params[0] == "carla"
+    guest = join_irc(server, "guest")
+    guest.send("PRIVMSG NickServ :IDENTIFY carla wrong", "NS IDENTIFY carla secret-1")
+    assert "not carla's password" in guest.until("NOTICE").params[1]
+    assert guest.until("900").params[2] == "carla"
+    assert guest.until("NICK").params == ("carla",)
+    other = join_irc(server, "other")
+    other.send("PRIVMSG nickserv :REGISTER secret-2 me@example.org", "PRIVMSG NickServ :what")
+    assert other.until("900").params[2] == "other"
+    assert "IDENTIFY" in other.until("NOTICE").params[1]
+    thief.send("/who")
+    assert "you" not in thief.expect("NickServ")
+
+
+CAPS = {
+    "CAP LS": ("LS", "sasl server-time"),
+    "CAP LS 302": ("LS", "sasl=PLAIN server-time"),
+    "CAP LIST": ("LIST", ""),
+    "CAP REQ :batch server-time": ("ACK", "batch server-time"),
+    "CAP REQ :batch nosuch": ("NAK", "batch nosuch"),
+    "CAP REQ :-batch": ("ACK", "-batch"),
+}
+
+
+@pytest.mark.parametrize("line", CAPS)
+def test_capabilities(server, join_irc, line):
+    """They are listed, with values for those who know version 302, and agreed on all at once or not
+    at all (https://ircv3.net/specs/extensions/capability-negotiation)."""
+    verb, names = CAPS[line]
+    ann = join_irc(server, "ann")
+    ann.send(line, "CAP LIST", "CAP NOSUCH")
+    told = ann.until("CAP")
+    assert told.params[1] == verb
+    assert names in told.params[-1]
+    agreed = set(ann.until("CAP").params[-1].split())
+    assert agreed == (
+        {"batch", "server-time"} if line == "CAP REQ :batch server-time" else set()
+    ) or (line == "CAP LS 302" and agreed == {"cap-notify"})
+    ann.until("410")
