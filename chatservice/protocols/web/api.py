@@ -99,7 +99,8 @@ class Api:
                 request = await self._request(exchange, asked)
                 run = partial(user.run, session)
                 if exchange.method == "DELETE" and asked.route.command.name == "remove":
-                    await webfiles.check_known(exchange, request, run)
+                    get = partial(user.run_for_file, session)
+                    await webfiles.check_known(exchange, request, get)
                 self._reply(exchange, await run(request), type_)
 
     async def _request(self, exchange: Exchange, asked: webapi.Call) -> Request:
