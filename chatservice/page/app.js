@@ -41,8 +41,6 @@ class Bell {
 export class Notifier {
   constructor(app) {
     this.app = app;
-    // The service worker tells which talk the user has pressed a notification of.
-    navigator.serviceWorker?.addEventListener('message', ({data}) => app.gotoPlace(data.name, data.seq));
   }
 
   static possible() {
@@ -61,24 +59,17 @@ export class Notifier {
   }
 
   #show(room, entry) {
-    const title = room.isPrivate ? entry.from : `${entry.from} in ${room.name}`;
-    const shown = {body: (entry.text ?? entry.name).slice(0, 200), tag: room.key, icon: LOGO,
-      data: {name: room.name, seq: entry.seq}};
-    const worker = navigator.serviceWorker?.controller;
-    if (worker) worker.postMessage({title, shown});
-    else this.#showAlone(title, shown);
-  }
-
-  // Without a service worker. Some browsers on phones have the constructor and refuse it.
-  #showAlone(title, shown) {
+    const place = room.isPrivate ? entry.from : `${entry.from} in ${room.name}`;
+    // Some browsers on phones have the constructor and refuse it.
     try {
-      const note = new Notification(title, shown);
+      const note = new Notification(place, {body: (entry.text ?? entry.name).slice(0, 200), tag: room.key,
+        icon: LOGO});
       note.onclick = () => {
         focus();
-        this.app.gotoPlace(shown.data.name, shown.data.seq);
+        this.app.goto(room, entry.seq);
       };
     } catch {
-      this.app.tell(`${title} wrote to you.`);
+      this.app.tell(`${place} wrote to you.`);
     }
   }
 

@@ -1,5 +1,5 @@
-// The service worker: opens the page without the server, and shows its notifications. The server
-// puts two lines before these: VERSION, which changes with the files, and FILES, whose paths change with it.
+// The service worker: opens the page without the server. The server puts two lines before these:
+// VERSION, which changes with the files, and FILES, whose paths change with it.
 
 const here = (path) => new URL(path, self.registration.scope).href;
 const KEPT = new Set(FILES.map(here));
@@ -12,8 +12,6 @@ addEventListener('fetch', (event) => {
   if (KEPT.has(url)) event.respondWith(kept(event.request));
   else if (mode === 'navigate' && url.split(/[?#]/)[0] === here('./')) event.respondWith(page(event.request));
 });
-addEventListener('message', (event) => event.waitUntil(notify(event.source.id, event.data)));
-addEventListener('notificationclick', (event) => event.waitUntil(lead(event.notification)));
 
 // Without cookies the page comes without anybody's talk.
 async function keep() {
@@ -41,19 +39,4 @@ async function page(request) {
     if (found) return found;
     throw error;
   }
-}
-
-// Browsers on phones show only what a service worker notifies of.
-async function notify(page, {title, shown}) {
-  await self.registration.showNotification(title, {...shown, data: {...shown.data, page}});
-}
-
-// Leads to the talk: in the page that has notified, whose user it is for, if it is still open.
-async function lead(notification) {
-  const {page, name, seq} = notification.data;
-  notification.close();
-  const open = await clients.get(page) ?? (await clients.matchAll({type: 'window'}))[0];
-  if (!open) return clients.openWindow(here(`./#${encodeURIComponent(name)}/${seq}`));
-  open.postMessage({name, seq});
-  return open.focus();
 }

@@ -1,5 +1,4 @@
-"""The page as an application: icons, manifest, and the service worker, which opens it offline and
-shows its notifications."""
+"""The page as an application: icons, manifest, and the service worker that opens it offline."""
 
 import json
 import re
@@ -24,27 +23,6 @@ REPLACED = """async before => {
     await new Promise(done => setTimeout(done, 20));
 }"""
 """Waits until what was kept `before` is gone."""
-
-NOTIFIED = """async (patience) => {
-  const until = Date.now() + patience * 1000;
-  let found;
-  while (!(found = await registration.getNotifications()).length && Date.now() < until)
-    await new Promise(done => setTimeout(done, 20));
-  return found.map(({title, body}) => [title, body]);
-}"""
-"""Waits, in the service worker, for notifications: their titles and texts."""
-
-PRESS = """async () => {
-  const [notification] = await registration.getNotifications();
-  const press = new NotificationEvent('notificationclick', {notification});
-  let led;
-  press.waitUntil = (it) => { led = it; };
-  dispatchEvent(press);
-  const outcome = await led.then(() => 'done', (error) => error.name);
-  return [outcome, (await registration.getNotifications()).length];
-}"""
-"""Presses the first notification, in the service worker. The event is made by a script, so it may
-neither prolong the worker's life nor move the focus."""
 
 
 @pytest.fixture
@@ -108,38 +86,6 @@ def test_a_new_version_replaces_the_old_one(start_server, trusting, tmp_path):
     expect(trusting).to_have_title("Newer")
     trusting.evaluate(REPLACED, before)
     assert len(trusting.evaluate("caches.keys()")) == 1
-
-
-def test_a_notification_leads_to_the_talk(start_server, trusting, connect):
-    """The service worker notifies a user elsewhere of a mention and of private talk, not of other
-    talk. A press on it closes it, and the page that notified shows that talk."""
-    server = start_server("--tls", "auto", "--room", "lab")
-    address = f"https://127.0.0.1:{server.port}"
-    trusting.context.grant_permissions(["notifications"], origin=address)
-    trusting.goto(f"{address}/#lab")
-    anna = Person(trusting)
-    anna.come_in("anna")
-    trusting.evaluate(WORKER)
-    (worker,) = trusting.context.service_workers
-    anna.press("Settings")
-    trusting.get_by_label("Notify me of mentions and private talk").check()
-    trusting.keyboard.press("Escape")
-    anna.say("/join lobby")
-    expect(anna.place("lobby")).to_have_attribute("aria-current", "page")
-    trusting.evaluate("document.hasFocus = () => false")  # without a screen each page has it
-    bot = connect(server)
-    bot.send(json.dumps({"do": "hello", "name": "bot"}))
-    bot.send(json.dumps({"do": "join", "room": "lab"}))
-    for text in ("nothing for anybody", "look here, @anna"):
-        bot.send(json.dumps({"do": "say", "room": "lab", "text": text}))
-    assert worker.evaluate(NOTIFIED, PATIENCE) == [["bot in lab", "look here, @anna"]]
-    assert worker.evaluate(PRESS) == ["InvalidAccessError", 0]
-    expect(anna.place("lab")).to_have_attribute("aria-current", "page")
-    expect(anna.sees("look here, @anna")).to_be_in_viewport()
-    bot.send(json.dumps({"do": "msg", "to": "anna", "text": "a secret"}))
-    assert worker.evaluate(NOTIFIED, PATIENCE) == [["bot", "a secret"]]
-    assert worker.evaluate(PRESS) == ["InvalidAccessError", 0]
-    anna.sees("a secret")
 
 
 def test_no_service_worker_on_plain_http(server, visit):
