@@ -126,14 +126,18 @@ class Rooms:
         rooms = tuple(rooms)
         for name in (names.LOBBY, *rooms):
             self.room_limits.protect(names.key(names.room(name)))
-        for name in (names.LOBBY, *sorted(rooms, key=self._number_order)):
-            key = names.key(names.room(name))
-            try:
-                if key not in self.by_key:
-                    await self.create(name)
-            except Refusal:
-                if key not in self.by_key:  # another node has made it just now
-                    raise
+        await self._ensure_one(names.LOBBY)
+        for name in sorted(rooms, key=self._number_order):  # the lobby has its number by now
+            await self._ensure_one(name)
+
+    async def _ensure_one(self, name: str) -> None:
+        key = names.key(names.room(name))
+        try:
+            if key not in self.by_key:
+                await self.create(name)
+        except Refusal:
+            if key not in self.by_key:  # another node has made it just now
+                raise
 
     def _number_order(self, name: str) -> tuple[bool, int]:
         """Return a sort key for names: those that contain a free number come first, and get it."""

@@ -53,7 +53,8 @@ def test_two_nodes_are_one_chat(start):
     alice.expect("bob: hello from the other")
     alice.send("/create lab")
     alice.expect("You are in lab")
-    alice.send("the first line")
+    alice.send("the first line", "/who")
+    alice.expect("1 in lab")  # a command waits for the talk before it
     bob.send("join lab")
     bob.expect("You are in lab")
     bob.send("/history")

@@ -181,7 +181,7 @@ def check_rest(server: Server, clerk: Clerk) -> None:
 # -- the test --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rounds", [4, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [4, pytest.param(32, marks=pytest.mark.long)])
 def test_killed_at_any_moment(start_server: Callable[..., Server], rounds: int) -> None:
     """After each restart the log holds every acknowledged entry, in order, once; and all that
     anybody was shown; and positions have gone on increasing. In the end nothing is missing."""
