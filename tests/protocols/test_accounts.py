@@ -276,7 +276,7 @@ def test_nothing_secret_is_in_the_log(start_server, connect):
     asks(bob, "password", old="wr0ngword", new="x")
     asks(bob, "password", old="pa55word", new="an0therword")
     made = asks(admin, "reset", name="bob")["password"]
-    typed(connect, server, "/login bob wr0ngword", f"/login bob {made}", "/who")
+    assert "You are bob" in typed(connect, server, "/login bob wr0ngword", made, "/who")
     server.stop()
     server.process.wait()
     server.log.expect("Server Shut Down")

@@ -272,9 +272,6 @@ def test_an_answer_waits_where_passwords_are_tried_too_often(start_server, conne
 def test_a_room_that_closes_while_its_password_is_asked_for(bob, server, connect):
     """The user is told so; typed lines, then and next, are said nowhere."""
     owner, eve = connect(server), connect(server, "eve")
-    owner.send("/login bob my", "/quit")
-    owner.rest()
-    owner = connect(server)
     owner.expect("* Welcome")
     owner.send("bob", "my  word", "/join vault")
     owner.expect("* You are in vault")
