@@ -1,6 +1,6 @@
 """The log store of a node: its changes go through the cluster's log, and are made in its order.
 
-Whatever changes the database is an operation. `commit` gives operations to the log, together with
+Each change of the database is an operation. `commit` gives operations to the log, together with
 all that wait meanwhile, as one message. Each node makes the operations of each message in its own
 database, and notes in the same commit how far it is. So the databases are the same, entry by entry.
 

@@ -65,7 +65,7 @@ def in_batch(line: str, reference: str) -> str:
 class AnsweringSession(ChatSession):
     """A session that answers in IRC. `caps` are the capabilities that were agreed on.
 
-    What a client is answered may have words of its own in it, or of others; each parameter passes
+    An answer may have words of the client in it, or of others; each parameter passes
     `names.one_line`, so none of it steers a terminal.
     """
 

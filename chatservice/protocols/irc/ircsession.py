@@ -248,8 +248,8 @@ class IrcSession(AnsweringSession):
             self._chat.users.watching.stop(self._session, key)
         self.monitored = _NOBODY
         super().lost()
-        # What refers to itself in a circle is found by the garbage collector only, and all others
-        # wait for that.
+        # Objects that refer to themselves in a circle are found by the garbage collector only, and
+        # all others wait for that.
         subscription = self._subscription
         assert isinstance(subscription, IrcSubscription)
         subscription.forget()

@@ -157,8 +157,8 @@ class WebUser:
     async def run(self, session: Session, request: Request) -> Any:
         """Run a request, and return its reply; that of talk once it is stored. Raises `Refusal`.
 
-        What takes a user in a room puts the session into it. A registered user keeps a room that
-        is joined or created by the request itself.
+        A request that only a user in a room may make puts the session into it. A registered user
+        keeps a room that is joined or created by the request itself.
         """
         command, room = request.command, request.args.get("room")
         if command.talk:
