@@ -196,7 +196,7 @@ class RejectedConnection(Protocol):
         if self._entrance.rejecting > factory.limits.rejected:
             self.transport.abortConnection()
         seconds = min(factory.greeting_delay(self.transport), factory.limits.first_byte_seconds)
-        self._timer = factory.reactor.callLater(seconds, self._too_late)
+        self._timer = factory.reactor.callLater(seconds, self._read_once_more)
 
     def dataReceived(self, data: bytes) -> None:
         """Answer as soon as the protocol is known."""
@@ -212,6 +212,10 @@ class RejectedConnection(Protocol):
         self._entrance.factory.note_first(self.transport, row, self._first)
         self.transport.write(row.refusal(self._refusal, self._first))
         self.transport.loseConnection()
+
+    def _read_once_more(self) -> None:
+        """Bytes may have come while the process stood still; they are read before the answer."""
+        self._timer = self._entrance.factory.reactor.callLater(0, self._too_late)
 
     def _too_late(self) -> None:
         table = self._entrance.factory.table

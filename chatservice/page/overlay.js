@@ -190,21 +190,21 @@ export class LoginView {
 
   async #submit(values, enter) {
     forGood.set('name', values.name.trim());
-    this.#button.classList.add('busy');
+    this.#button.setAttribute('aria-disabled', 'true');
     enter({name: values.name.trim(), password: values.password, stay: values.stay === 'on',
       signup: values.signup === 'on' && !this.#secret.hidden, code: values.code});
   }
 
   // The server did not let the user in, for that reason.
   refused(error) {
-    this.#button.classList.remove('busy');
+    this.#button.removeAttribute('aria-disabled');
     this.#problem.textContent = error.message;
     if (NEEDS_PASSWORD.has(error.code)) this.#showPassword();
     if (error.code === 'bad-code') this.#code.hidden = false;
   }
 
   waiting() {
-    this.#button.classList.remove('busy');
+    this.#button.removeAttribute('aria-disabled');
     this.#problem.textContent = 'The server does not answer yet. Still trying…';
   }
 

@@ -113,6 +113,10 @@ class ChatProtocol(OneTimer, LineReader):
         return not self.port_greets or bool(self.factory.may_be_browser(self.transport))
 
     def _greet(self) -> None:
+        """Greet, but for bytes that came while the process stood still: they are read first."""
+        self._wait(0, self._greet_person)
+
+    def _greet_person(self) -> None:
         if self._is_silent():
             return
         row = self.factory.table.last

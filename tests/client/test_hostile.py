@@ -320,8 +320,10 @@ def test_a_terminal_is_not_steered(hostile, terminal):
     client.see_in("You are in")
     server.wait_for("rooms")
     server.tell({"event": "notice", "text": STEERING}, {"event": "error", "message": STEERING})
+    client.see_question("Room")
     client.type("/who")
-    server.wait_for("who")
+    client.see_in("! ")
+    client.see_question("Room")
     client.type("/quit")
     client.wait()
     for bad in (b"\x1b]0;", b"\x1b[2J", b"\x9b", "\u202e".encode(), "\x9b".encode()):
