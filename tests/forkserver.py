@@ -22,7 +22,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from pexpect.fdpexpect import fdspawn
 
@@ -43,26 +43,31 @@ PRELOADED = (
 _REQUEST_BYTES = 1 << 20
 
 
+class Program(NamedTuple):
+    """A program to start: its code, arguments, current directory and environment."""
+
+    code: str
+    arguments: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str]
+
+    def encoded(self) -> bytes:
+        """Return it for the process that forks."""
+        arguments, environment = list(self.arguments), dict(self.environment)
+        return json.dumps([self.code, arguments, str(self.folder), environment]).encode()
+
+
 class _Forked:
     """A running program, with the needed part of `subprocess.Popen`'s interface."""
 
-    def __init__(
-        self,
-        code: str,
-        arguments: Sequence[str],
-        folder: Path,
-        environment: Mapping[str, str],
-        stdin: int,
-        stdout: int,
-    ) -> None:
+    def __init__(self, program: Program, stdin: int, stdout: int) -> None:
         """Start it with these descriptors, and close them here. If `stdin` is a terminal, the
         program has it for itself."""
         self.returncode: int | None = None
         self._ending, theirs_ending = os.pipe()
-        request = json.dumps([code, list(arguments), str(folder), dict(environment)]).encode()
         theirs = [stdin, stdout, theirs_ending]
         try:
-            self.pid = _nursery().start(request, theirs)
+            self.pid = _nursery().start(program.encoded(), theirs)
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
@@ -101,40 +106,25 @@ class ForkedProcess(_Forked):
     """A running program between pipes. `stdin` is one if `typed`; `stdout` has its output and
     errors."""
 
-    def __init__(
-        self,
-        code: str,
-        arguments: Sequence[str],
-        folder: Path,
-        environment: Mapping[str, str],
-        typed: bool = False,
-    ) -> None:
+    def __init__(self, program: Program, typed: bool = False) -> None:
         theirs_in, self.stdin = _pipe_in() if typed else (os.open(os.devnull, os.O_RDONLY), None)
         mine_out, theirs_out = os.pipe()
         self.stdout: IO[bytes] = os.fdopen(mine_out, "rb")
-        super().__init__(code, arguments, folder, environment, theirs_in, theirs_out)
+        super().__init__(program, theirs_in, theirs_out)
 
 
 class ForkedOnTerminal(_Forked):
     """A running program on a terminal of `size` rows and columns, with the needed part of
     `pexpect.spawn`'s interface."""
 
-    def __init__(
-        self,
-        code: str,
-        arguments: Sequence[str],
-        folder: Path,
-        environment: Mapping[str, str],
-        size: tuple[int, int],
-        timeout: float,
-    ) -> None:
+    def __init__(self, program: Program, size: tuple[int, int], timeout: float) -> None:
         mine, theirs = os.openpty()
         self._terminal = fdspawn(mine, timeout=timeout)
         self.send = self._terminal.send
         self.read_nonblocking = self._terminal.read_nonblocking
         self.fileno = self._terminal.fileno
         self.setwinsize(*size)
-        super().__init__(code, arguments, folder, environment, theirs, os.dup(theirs))
+        super().__init__(program, theirs, os.dup(theirs))
 
     def setwinsize(self, rows: int, columns: int) -> None:
         """Give the terminal another size."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from chatservice import adminsocket
-from tests.forkserver import ForkedProcess
+from tests.forkserver import ForkedProcess, Program
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = float(os.environ.get("PATIENCE", "60"))
@@ -141,7 +141,7 @@ def _launch(
     code: str, arguments: list[str], folder: Path
 ) -> "ForkedProcess | subprocess.Popen[bytes]":
     if "LD_PRELOAD" not in os.environ:
-        return ForkedProcess(code, arguments, folder, environment())
+        return ForkedProcess(Program(code, arguments, folder, environment()))
     return subprocess.Popen(  # LD_PRELOAD has to be set when Python starts
         [sys.executable, "-c", code, *arguments],
         cwd=folder,

@@ -16,12 +16,12 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 STARTING = """
 import pathlib, signal, subprocess, sys, tempfile
 import tests.conftest
-from tests.forkserver import ForkedProcess
+from tests.forkserver import ForkedProcess, Program
 from tests.servers import PATIENCE, environment
 
 code = "import signal; print(*map(signal.getsignal, (2, 3, 1)), flush=True)"
 usual = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=PATIENCE)
-forked = ForkedProcess(code, [], pathlib.Path(tempfile.gettempdir()), environment())
+forked = ForkedProcess(Program(code, [], pathlib.Path(tempfile.gettempdir()), environment()))
 assert forked.wait(PATIENCE) == 0
 print(usual.stdout.decode() == forked.stdout.read().decode() != "", usual.stdout.decode())
 print(all(callable(signal.getsignal(it)) for it in (2, 3, 1)))

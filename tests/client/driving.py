@@ -18,7 +18,7 @@ import pexpect
 import pyte
 from wcwidth import wcwidth
 
-from tests.forkserver import ForkedOnTerminal, ForkedProcess
+from tests.forkserver import ForkedOnTerminal, ForkedProcess, Program
 from tests.servers import CLIENT, CLIENT_CODE, PATIENCE, Output, environment
 
 
@@ -46,13 +46,8 @@ class Piped:
     def __init__(self, folder: Path, *arguments: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.process = ForkedProcess(
-            CLIENT_CODE,
-            arguments,
-            folder,
-            environment(**places_of(folder)),
-            typed=True,
-        )
+        program = Program(CLIENT_CODE, arguments, folder, environment(**places_of(folder)))
+        self.process = ForkedProcess(program, typed=True)
         self.output = Output(self.process.stdout)
 
     def type(self, *lines: str | bytes) -> None:
@@ -154,7 +149,8 @@ class OnTerminal:
         where = environment(**variables)
         own = any(it.startswith(("L", "PYTHON")) for it in variables)
         if self.program == tuple(CLIENT) and not own:
-            return ForkedOnTerminal(CLIENT_CODE, arguments, self.folder, where, size, PATIENCE)
+            program = Program(CLIENT_CODE, arguments, self.folder, where)
+            return ForkedOnTerminal(program, size, PATIENCE)
         return pexpect.spawn(
             self.program[0],
             [*self.program[1:], *arguments],

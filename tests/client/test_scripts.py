@@ -14,7 +14,7 @@ from chatservice.client.clientoptions import ExitStatus
 from chatservice.client.settings import RememberedServer as Remembered
 from chatservice.client.settings import Settings
 from tests.client.driving import config_of, places_of
-from tests.forkserver import ForkedProcess
+from tests.forkserver import ForkedProcess, Program
 from tests.servers import CLIENT, CLIENT_CODE, PATIENCE, Output, environment
 
 
@@ -332,7 +332,7 @@ def test_a_server_that_does_not_come_back(server, anna, tmp_path, wire):
     net.deaf_to = b'{"event":"ok","id":3'
     code = f"from chatservice.client import scripts; scripts.OUTAGE_SECONDS = 0.5; {CLIENT_CODE}"
     arguments = ["bot", "127.0.0.1", str(net.port), "--room", "lab", "--say", "hi"]
-    process = ForkedProcess(code, arguments, tmp_path, environment(**places_of(tmp_path)))
+    process = ForkedProcess(Program(code, arguments, tmp_path, environment(**places_of(tmp_path))))
     output = Output(process.stdout)
     anna.expect("bot: hi")
     net.down = True
