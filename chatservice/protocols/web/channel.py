@@ -199,7 +199,7 @@ class WebChannel(OneTimer, HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """Take a head. A request with a body is served before it has come."""
-        self._wait_no_longer()
+        self._pause_wait()
         exchange = self.requests[-1]
         if exchange.is_of_browser():
             self.factory.browsers.note(outlet.neighbour(self.transport))
@@ -220,7 +220,7 @@ class WebChannel(OneTimer, HTTPChannel):
         """Take the end of a body; serve a request without one."""
         exchange, bodiless = self.requests[-1], self.length == 0
         if not self._dismissed:
-            self._wait_no_longer()
+            self._pause_wait()
         super().allContentReceived()
         if bodiless and not exchange.started and not self._dismissed:
             self._serve(exchange)
