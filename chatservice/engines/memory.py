@@ -285,7 +285,7 @@ class _MemoryTables:
     def _load_nothing(self) -> tuple[()]:
         return ()
 
-    load_rooms = load_accounts = load_codes = _load_nothing
+    load_rooms = load_accounts = load_codes = load_pushes = _load_nothing
 
     def load_tokens(self) -> Mapping[str, Token]:
         return {}
@@ -294,7 +294,7 @@ class _MemoryTables:
         """Do nothing: the registries have it."""
 
     inbox_known = change_account = note_seen = _store_nothing
-    add_token = revoke = add_code = drop_code = _store_nothing
+    add_token = revoke = add_code = drop_code = add_push = drop_push = _store_nothing
 
     def add_room(self, row: RoomRow, time: int) -> None:
         self._members.rooms.add(row.number)
@@ -424,7 +424,7 @@ class MemoryEngine:
             *(self._tables, self._store, self.logs.drop, self.files.forget, execute, limits)
         )
         self.rooms, self.accounts = self.registry.rooms, self.registry.accounts
-        self.members = self.registry.members
+        self.members, self.pushes = self.registry.members, self.registry.pushes
         self.claims = self.accounts.claims
         self.hasher = FastHasher()
         self.authenticator = Checkers(AccountChecker(self.accounts, self.hasher), self.accounts)

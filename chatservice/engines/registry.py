@@ -12,14 +12,15 @@ from chatservice.domain.ports.engine_ports import Change, Follower
 from chatservice.domain.ports.room_ports import RoomRemoved, RoomRetired, TopicChanged
 from chatservice.engines.accountregistry import AccountRegistry
 from chatservice.engines.memberregistry import MemberRegistry
+from chatservice.engines.pushregistry import PushRegistry
 from chatservice.engines.roomregistry import RoomRegistry
 from chatservice.engines.tables import Storage, Tables
 from chatservice.limits import Limits
 
 
 class Registry:
-    """The rules about `rooms`, `accounts` and `members`, and the state of the first two in memory,
-    for any engine in one process. The arguments are those of a `Storage`."""
+    """The rules about `rooms`, `accounts`, `pushes` and `members`, and the state of all but the
+    last in memory, for any engine in one process. The arguments are those of a `Storage`."""
 
     def __init__(
         self,
@@ -34,7 +35,9 @@ class Registry:
         self.rooms = RoomRegistry(storage)
         self.accounts = AccountRegistry(storage, limits)
         self.members = MemberRegistry(storage, self.accounts)
-        self._effects = {**self.rooms.effects, **self.accounts.effects, **self.members.effects}
+        self.pushes = PushRegistry(storage, self.accounts)
+        parts = self.rooms, self.accounts, self.members, self.pushes
+        self._effects = {name: it for part in parts for name, it in part.effects.items()}
         self.followers: list[Follower] = []
 
     def stored(self, result: Any, name: str, args: Sequence[Any]) -> Any:
@@ -55,14 +58,18 @@ class Registry:
                 self.accounts.room_closed(room)
             case AccountChanged(key, None):
                 self.rooms.account_deleted(key)
+        self.pushes.account_changed(change)
         for follower in self.followers:
             follower.changed(change)
 
     async def follow(self, follower: Follower, last: Mapping[int, int]) -> None:
-        """Tell a follower all rooms, with the last positions of their logs, and all operators."""
+        """Tell a follower all rooms, with the last positions of their logs, all operators, and all
+        subscriptions."""
         self.followers.append(follower)
         for row in tuple(self.rooms.rows.values()):
             follower.changed(replace(row, last=last.get(row.number, 0)))
         for name in await self.accounts.operators():
             key = names.key(name)
             follower.changed(AccountChanged(key, await self.accounts.account(key)))
+        for told in self.pushes.changes():
+            follower.changed(told)

@@ -10,10 +10,25 @@ from twisted.internet.defer import Deferred, DeferredLock
 from chatservice.domain.ports.account_ports import Account, Token
 from chatservice.domain.ports.engine_ports import Change
 from chatservice.domain.ports.member_ports import Membership, ReadPositions
+from chatservice.domain.ports.push_ports import PushSubscription
 from chatservice.domain.ports.room_ports import ModerationRecord, RoomRow, RulesChanged
 
 
-class Tables(Protocol):
+class PushTables(Protocol):
+    """Makes durable what is decided about subscriptions to push messages."""
+
+    def load_pushes(self) -> Iterable[PushSubscription]:
+        """Return all subscriptions to push messages."""
+
+    def add_push(self, subscription: PushSubscription, gone: Sequence[str]) -> None:
+        """Add a subscription, in the place of one with its endpoint; drop those with the endpoints
+        `gone`."""
+
+    def drop_push(self, endpoint: str) -> None:
+        """Drop a subscription."""
+
+
+class Tables(PushTables, Protocol):
     """Makes durable what the registries have decided, each change as a whole or not at all.
 
     The registries load everything once. After that they call all methods where the engine stores,
@@ -70,20 +85,21 @@ class Tables(Protocol):
 
     def change_account(self, key: str, account: Account, alone: bool = False) -> None:
         """Store an account's name, password and rank, and whether it `shows_seen`; with `alone`,
-        revoke all its tokens."""
+        revoke all its tokens. With another password, the subscriptions without a token end, and
+        with `alone` all."""
 
     def note_seen(self, times: Mapping[str, int]) -> None:
         """Store when users were here last, by the keys of their accounts, if it is later."""
 
     def delete_account(self, key: str, account: Account, mark: str) -> None:
-        """Forget an account, its tokens, memberships, and rules in rooms; its files become
-        `mark`'s."""
+        """Forget an account, its tokens, subscriptions, memberships, and rules in rooms; its files
+        become `mark`'s."""
 
     def add_token(self, sha256: str, token: Token) -> None:
         """Add a token."""
 
     def revoke(self, sha256: str) -> None:
-        """Revoke a token."""
+        """Revoke a token, and end its subscriptions."""
 
     def add_member(self, member: Membership, most: int) -> bool:
         """Add a membership, unless it is there already, or its account or room is not. Return

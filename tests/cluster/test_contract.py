@@ -8,5 +8,6 @@ from tests.contract.test_annotations import *  # noqa: F403
 from tests.contract.test_files import *  # noqa: F403
 from tests.contract.test_logs import *  # noqa: F403
 from tests.contract.test_members import *  # noqa: F403
+from tests.contract.test_pushes import *  # noqa: F403
 from tests.contract.test_reopening import *  # noqa: F403
 from tests.contract.test_rooms import *  # noqa: F403

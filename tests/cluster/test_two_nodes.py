@@ -72,7 +72,19 @@ class Nodes:
             return {it: db.execute(f"SELECT * FROM {it}").fetchall() for it in SAME}
 
 
-SAME = ["room", "rule", "deed", "annotation", "account", "member", "token", "code", "block", "said"]
+SAME = [
+    "room",
+    "rule",
+    "deed",
+    "annotation",
+    "account",
+    "member",
+    "token",
+    "push",
+    "code",
+    "block",
+    "said",
+]
 """The tables that are the same on all nodes."""
 
 

@@ -17,6 +17,7 @@ from chatservice.domain.ports.account_ports import (
 from chatservice.domain.ports.file_ports import FileStore
 from chatservice.domain.ports.log_ports import BlockReplaced, LogStore
 from chatservice.domain.ports.member_ports import MemberChanged, MemberStore, ReadChanged
+from chatservice.domain.ports.push_ports import PushChanged, PushStore
 from chatservice.domain.ports.room_ports import (
     RoomChanged,
     RoomRemoved,
@@ -96,6 +97,7 @@ Change = (
     | MemberChanged
     | ReadChanged
     | GuestRegistered
+    | PushChanged
 )
 
 
@@ -139,6 +141,10 @@ class Engine(Protocol):
         """The rooms that registered users keep."""
 
     @property
+    def pushes(self) -> PushStore:
+        """The subscriptions to push messages."""
+
+    @property
     def claims(self) -> NameClaims:
         """The names that are in use."""
 
@@ -163,8 +169,9 @@ class Engine(Protocol):
         accepted. Raises `Refusal`, with a sentence for the operator."""
 
     def follow(self, follower: Follower) -> Awaitable[None]:
-        """Tell a follower every room (`RoomRow`) and every operator (`AccountChanged`) there is,
-        then answer; and from then on each change, without a gap. There is one follower."""
+        """Tell a follower every room (`RoomRow`), every operator (`AccountChanged`) and every
+        subscription (`PushChanged`) there is, then answer; and from then on each change, without a
+        gap. There is one follower."""
 
     def stopping(self) -> Awaitable[None]:
         """End soon what takes long (a backup); answer when it has ended."""

@@ -59,6 +59,7 @@ class JetStreamEngine:
         self.logs.on_end = on_end
         self.rooms, self.accounts = self._local.rooms, self._local.accounts
         self.members, self.files = self._local.members, self._local.files
+        self.pushes = self._local.pushes
         self.hasher, self.authenticator = self._local.hasher, self._local.authenticator
         self.maintenance = self._local.maintenance
         self.claims = SharedNameClaims(self.accounts.claims, self.logs.commit, self._node)

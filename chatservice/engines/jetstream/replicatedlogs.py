@@ -37,7 +37,10 @@ DECIDED: Mapping[str, str] = {
         ("add_room", "change_room", "retire_room", "remove_room", "change_rules"), ROOMS
     ),
     **dict.fromkeys(
-        ("add_account", "change_account", "delete_account", "add_token", "revoke", "drop_code"),
+        (
+            *("add_account", "change_account", "delete_account", "add_token", "revoke"),
+            *("drop_code", "add_push", "drop_push"),
+        ),
         USERS,
     ),
     "add_claim": USERS,

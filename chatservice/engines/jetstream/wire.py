@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from chatservice.domain.ports.account_ports import Account, Token
 from chatservice.domain.ports.log_ports import Draft
 from chatservice.domain.ports.member_ports import Membership
+from chatservice.domain.ports.push_ports import PushSubscription
 from chatservice.domain.ports.room_ports import ModerationRecord, RoomRow, RulesChanged
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.entries import FileMark, Kind, Run
@@ -28,8 +29,8 @@ def _fields(cls: Any) -> Sequence[str]:
 _TYPES: Mapping[str, type[Any]] = {
     it.__name__: it
     for it in (
-        *(Account, Access, FileMark, Kind, Membership, ModerationRecord, RoomRow, Rule, RuleKind),
-        *(RulesChanged, Run, Token),
+        *(Account, Access, FileMark, Kind, Membership, ModerationRecord, PushSubscription),
+        *(RoomRow, Rule, RuleKind, RulesChanged, Run, Token),
     )
 }
 _FIELDS = {name: _fields(it) for name, it in _TYPES.items() if not issubclass(it, Enum)}

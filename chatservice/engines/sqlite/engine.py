@@ -62,7 +62,7 @@ class SqliteEngine:
             forget_files=lambda folder: self.files.forget(folder),  # they need its table first
         )
         self.rooms, self.accounts = self.logs.rooms, self.logs.accounts
-        self.members = self.logs.members
+        self.members, self.pushes = self.logs.members, self.logs.pushes
         self.claims = self.accounts.claims
         self._check = IntegrityCheck(reactor, data / "chat.sqlite")
         try:

@@ -87,7 +87,7 @@ class LogStore:
             *(self._tables, self.commit, self._empty_log, forget_files, look, limits)
         )
         self.rooms, self.accounts = self._registry.rooms, self._registry.accounts
-        self.members = self._registry.members
+        self.members, self.pushes = self._registry.members, self._registry.pushes
         self._changed = self._registry.changed
         self._stored = self._registry.stored
         self._indexer = Indexer(path, index_path(path), limits)

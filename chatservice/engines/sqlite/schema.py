@@ -10,7 +10,7 @@ from chatservice.errors import Code, Refusal
 
 __all__ = ["TABLES", "UP_TO", "VERSION", "open_database", "open_reader"]
 
-VERSION = 8
+VERSION = 9
 """The `PRAGMA user_version`. A change of `TABLES`, or of the format in `blocks.py`, is a new
 version; `upgrades.py` changes the rows of older ones."""
 
@@ -102,6 +102,17 @@ CREATE TABLE token (
     log      INTEGER REFERENCES log(id),    -- the only room that it is good for, or NULL
     time     INTEGER NOT NULL,
     UNIQUE (account, label)
+) WITHOUT ROWID;
+-- A browser that asked to be told what happens while no page is open. Most types are left out: the
+-- first page has no room for them (`upgrades.shortened`).
+CREATE TABLE push (
+    endpoint PRIMARY KEY,                   -- its address at a push service
+    account,                                -- account.key
+    public,                                 -- the browser's keys, in base64url
+    secret,
+    server,                                 -- the public key of the server that it listens to
+    token,                                  -- token.sha256, or empty for a password
+    time     INTEGER NOT NULL               -- milliseconds since 1970
 ) WITHOUT ROWID;
 -- A code that lets one person register, where that is by invitation.
 CREATE TABLE code (

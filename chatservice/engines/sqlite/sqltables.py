@@ -10,11 +10,12 @@ from chatservice.domain.ports.account_ports import Account, Token
 from chatservice.domain.ports.member_ports import Membership, ReadPositions, too_many_rooms
 from chatservice.domain.ports.room_ports import ModerationRecord, RoomRow, RulesChanged
 from chatservice.domain.rules import Access, Rule, RuleKind
+from chatservice.engines.sqlite.pushtable import PushTable
 
 
-class SqlTables:
+class SqlTables(PushTable):
     """`chatservice.engines.tables.Tables`: the tables `room`, `rule`, `deed`, `account`, `token`,
-    `member` and `code` of the database `db`.
+    `push`, `member` and `code` of the database `db`.
 
     Within `commit`, all is stored or nothing. `last_of` returns the last position of a log. `moved`
     gets the new number of a guest's inbox, by the old one.
@@ -27,18 +28,11 @@ class SqlTables:
         last_of: Callable[[int], int],
         moved: MutableMapping[int, int],
     ) -> None:
-        self._db = db
-        self._commit = commit
+        super().__init__(db, commit)
         self._last_of = last_of
         self._moved = moved
         sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log'"
         self.last_number = int(db.execute(sql).fetchone()[0])
-
-    def _execute(self, *statements: tuple[str, Sequence[Any]]) -> None:
-        """Execute statements, each with its values."""
-        with self._commit():
-            for sql, values in statements:
-                self._db.execute(sql, values)
 
     # -- rooms -----------------------------------------------------------------------------------
 
@@ -165,7 +159,12 @@ class SqlTables:
             "UPDATE account SET name = ?, password = ?, operator = ?, shows_seen = ? WHERE key = ?"
         )
         new = (account.name, account.password, account.operator, account.shows_seen, key)
-        self._execute((sql, new), *[("DELETE FROM token WHERE account = ?", (key,))] * alone)
+        ended = (
+            "DELETE FROM push WHERE account = ?1 AND (?3 OR token = ''"
+            " AND (SELECT password FROM account WHERE key = ?1) != ?2)"
+        )
+        revoked = [("DELETE FROM token WHERE account = ?", (key,))] * alone
+        self._execute((ended, (key, account.password, alone)), (sql, new), *revoked)
 
     def note_seen(self, times: Mapping[str, int]) -> None:
         sql = "UPDATE account SET seen = max(seen, ?) WHERE key = ?"
@@ -173,8 +172,7 @@ class SqlTables:
 
     def delete_account(self, key: str, account: Account, mark: str) -> None:
         self._execute(
-            ("DELETE FROM token WHERE account = ?", (key,)),
-            ("DELETE FROM member WHERE account = ?", (key,)),
+            *((f"DELETE FROM {it} WHERE account = ?", (key,)) for it in _OF_ACCOUNT),
             ("DELETE FROM account WHERE key = ?", (key,)),
             (
                 "DELETE FROM rule WHERE whom = ? AND what IN ('owner', 'moderator', 'invited')",
@@ -190,7 +188,10 @@ class SqlTables:
         self._execute((sql, (sha256, *token)))
 
     def revoke(self, sha256: str) -> None:
-        self._execute(("DELETE FROM token WHERE sha256 = ?", (sha256,)))
+        self._execute(
+            ("DELETE FROM token WHERE sha256 = ?", (sha256,)),
+            ("DELETE FROM push WHERE token = ?", (sha256,)),
+        )
 
     # -- the rooms that accounts keep ------------------------------------------------------------
 
@@ -242,6 +243,9 @@ class SqlTables:
 _ADD_RULE = "REPLACE INTO rule (log, what, whom, until, who, time) VALUES (?, ?, ?, ?, ?, ?)"
 _END_LOG = "UPDATE log SET last = ?1, ended = ?1 WHERE id = ?2"
 _DROP_MEMBER = "DELETE FROM member WHERE account = ? AND log = ?"
+_OF_ACCOUNT = ("token", "push", "member")
+"""The tables with rows that end with their account."""
+
 _OF_ROOM = ("rule", "token", "member")
 """The tables with rows that end with their room."""
 

@@ -100,7 +100,8 @@ def _change(db: sqlite3.Connection, version: int, tables: str) -> None:
     by what no other guest ever has, and no longer by the name: of what there is, only that of
     registered names has an owner, and nobody has an invitation who is not registered. Version 7
     knows of each run whether its author was registered; older runs do not tell. Version 8 has
-    entries about other entries, and senders' copies of private messages.
+    entries about other entries, and senders' copies of private messages. Version 9 has
+    subscriptions to push messages.
     """
     if version < 2:
         db.execute(f"PRAGMA application_id = {integrity.APPLICATION_ID}")
