@@ -20,6 +20,7 @@ import sys
 import termios
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -30,6 +31,8 @@ PRELOADED = (
     "chatservice.client.fullscreen",
     "chatservice.client.main",
     "chatservice.client.pipescreen",
+    "chatservice.client.scripts",
+    "chatservice.chatctl",
     "chatservice.plugin",
     "chatservice.service",
     "twisted.application.runner",
@@ -60,12 +63,12 @@ class Program(NamedTuple):
 class _Forked:
     """A running program, with the needed part of `subprocess.Popen`'s interface."""
 
-    def __init__(self, program: Program, stdin: int, stdout: int) -> None:
-        """Start it with these descriptors, and close them here. If `stdin` is a terminal, the
-        program has it for itself."""
+    def __init__(self, program: Program, stdin: int, stdout: int, stderr: int) -> None:
+        """Start it with these descriptors, and close them here. If `stdin` is a terminal, it is
+        the program's; otherwise the program has none."""
         self.returncode: int | None = None
         self._ending, theirs_ending = os.pipe()
-        theirs = [stdin, stdout, theirs_ending]
+        theirs = [stdin, stdout, stderr, theirs_ending]
         try:
             self.pid = _nursery().start(program.encoded(), theirs)
         finally:
@@ -103,14 +106,14 @@ class _Forked:
 
 
 class ForkedProcess(_Forked):
-    """A running program between pipes. `stdin` is one if `typed`; `stdout` has its output and
-    errors."""
+    """A running program between pipes. `stdin` is one if `typed`; `stdout` has its output, and its
+    errors unless `stderr` has them, `apart`."""
 
-    def __init__(self, program: Program, typed: bool = False) -> None:
+    def __init__(self, program: Program, typed: bool = False, apart: bool = False) -> None:
         theirs_in, self.stdin = _pipe_in() if typed else (os.open(os.devnull, os.O_RDONLY), None)
-        mine_out, theirs_out = os.pipe()
-        self.stdout: IO[bytes] = os.fdopen(mine_out, "rb")
-        super().__init__(program, theirs_in, theirs_out)
+        theirs_out, self.stdout = _pipe_out()
+        theirs_err, self.stderr = _pipe_out() if apart else (os.dup(theirs_out), self.stdout)
+        super().__init__(program, theirs_in, theirs_out, theirs_err)
 
 
 class ForkedOnTerminal(_Forked):
@@ -124,7 +127,7 @@ class ForkedOnTerminal(_Forked):
         self.read_nonblocking = self._terminal.read_nonblocking
         self.fileno = self._terminal.fileno
         self.setwinsize(*size)
-        super().__init__(program, theirs, os.dup(theirs))
+        super().__init__(program, theirs, os.dup(theirs), os.dup(theirs))
 
     def setwinsize(self, rows: int, columns: int) -> None:
         """Give the terminal another size."""
@@ -150,6 +153,31 @@ class ForkedOnTerminal(_Forked):
 def _pipe_in() -> tuple[int, IO[bytes]]:
     theirs, mine = os.pipe()
     return theirs, os.fdopen(mine, "wb")
+
+
+def _pipe_out() -> tuple[int, IO[bytes]]:
+    mine, theirs = os.pipe()
+    return theirs, os.fdopen(mine, "rb")
+
+
+def run(program: Program, typed: bytes, timeout: float) -> tuple[int, bytes, bytes]:
+    """Run a program to its end, with `typed` as its input. Return its status, and what it wrote: to
+    standard output, and to standard error. Raises `subprocess.TimeoutExpired`."""
+    process = ForkedProcess(program, typed=True, apart=True)
+    with process.stdout, process.stderr, ThreadPoolExecutor(3) as pool:
+        pool.submit(_type, process.stdin, typed)
+        written = [pool.submit(it.read) for it in (process.stdout, process.stderr)]
+        try:
+            status = process.wait(timeout)
+        finally:
+            process.kill()
+        out, errors = (it.result() for it in written)
+    return status, out, errors
+
+
+def _type(pipe: IO[bytes], data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), pipe:
+        pipe.write(data)
 
 
 class _ForkServer:
@@ -234,7 +262,7 @@ def serve() -> None:
 
 
 def _receive(line: socket.socket) -> tuple[bytes, Sequence[int]]:
-    request, descriptors, _, _ = socket.recv_fds(line, _REQUEST_BYTES, 3)
+    request, descriptors, _, _ = socket.recv_fds(line, _REQUEST_BYTES, 4)
     return request, array.array("i", descriptors)
 
 
@@ -257,16 +285,14 @@ def _become(
     *descriptors: int,
 ) -> None:
     """Become the requested program."""
-    stdin, stdout, ending = descriptors
+    *standard, ending = descriptors
     os.close(ending)
-    if os.isatty(stdin):
-        os.setsid()
-        fcntl.ioctl(stdin, termios.TIOCSCTTY, 0)
-    os.dup2(stdin, 0)
-    os.dup2(stdout, 1)
-    os.dup2(stdout, 2)
-    os.close(stdin)
-    os.close(stdout)
+    os.setsid()
+    if os.isatty(standard[0]):
+        fcntl.ioctl(standard[0], termios.TIOCSCTTY, 0)
+    for number, descriptor in enumerate(standard):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

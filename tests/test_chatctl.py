@@ -11,28 +11,26 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pexpect
 import pytest
 
 from chatservice import names
+from tests import forkserver
+from tests.forkserver import Program
 from tests.servers import PATIENCE, RawAdminClient, environment
 
 CHATCTL = [sys.executable, "-m", "chatservice.chatctl"]
+CHATCTL_CODE = "from chatservice.chatctl import run; run()"
 
 
 def chatctl(data, *words, typed=""):
     """Run `chatctl`; return its status, what it says, and what it says is wrong."""
-    done = subprocess.run(
-        [*CHATCTL, "--data", str(data), *words],
-        input=typed,
-        capture_output=True,
-        timeout=PATIENCE,
-        text=True,
-        env=environment(),
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout, done.stderr
+    program = Program(CHATCTL_CODE, ["--data", str(data), *words], Path.cwd(), environment())
+    status, said, wrong = forkserver.run(program, typed.encode(), PATIENCE)
+    assert b"Traceback" not in wrong
+    return status, said.decode(), wrong.decode()
 
 
 def refusal(connect, server, name, password):

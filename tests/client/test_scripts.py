@@ -13,6 +13,7 @@ import pytest
 from chatservice.client.clientoptions import ExitStatus
 from chatservice.client.settings import RememberedServer as Remembered
 from chatservice.client.settings import Settings
+from tests import forkserver
 from tests.client.driving import config_of, places_of
 from tests.forkserver import ForkedProcess, Program
 from tests.servers import CLIENT, CLIENT_CODE, PATIENCE, Output, environment
@@ -31,16 +32,8 @@ def apart(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes
     """Run the program away from any terminal. Return its status, and what it wrote: to standard
     output, and to standard error."""
     folder.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [*CLIENT, *arguments],
-        cwd=folder,
-        env=environment(**places_of(folder)),
-        input=stdin,
-        capture_output=True,
-        start_new_session=True,
-        timeout=PATIENCE,
-    )
-    return done.returncode, done.stdout, done.stderr
+    program = Program(CLIENT_CODE, arguments, folder, environment(**places_of(folder)))
+    return forkserver.run(program, stdin, PATIENCE)
 
 
 # -- talk ------------------------------------------------------------------------------------------
