@@ -93,7 +93,7 @@ export default {
       this.revoke(label);
     }}, 'Revoke'));
     const close = dialog('Tokens for programs', el('.stack', {}, el('p', {}, 'A program logs in with a token in place of your '
-      + 'password. A browser that stays logged in has one, too.'), el('ul.tokens', {}, answer.tokens.map(row)),
+      + 'password. A browser that stays logged in has one, too.'), el('ul.lines', {}, answer.tokens.map(row)),
     el('button.primary', {onclick: () => {
       close();
       this.makeToken();

@@ -2,9 +2,9 @@
 // everywhere. What the user can do with entries, rooms, files and the account is in modules of
 // their own, which give App their methods.
 
-import {Composer, lineActions, sentence} from './composer.js';
+import {Composer, holdingKeys, lineActions, sentence} from './composer.js';
 import {forTab, place, preferences, remembered} from './connection.js';
-import {LOGO, el, listed} from './dom.js';
+import {LOGO, el, listed, visible} from './dom.js';
 import {LoginView, toast} from './overlay.js';
 import {Session} from './session.js';
 import {Panel, Sidebar} from './sidebar.js';
@@ -81,6 +81,7 @@ export class Notifier {
 
 const WIDE = matchMedia('(min-width: 64rem)');
 const READ_AHEAD = 1000;  // milliseconds after which parts are read that the first talk does without
+const RENEW_PAUSE = 60000;  // milliseconds from one reload that the page does by itself to the next
 const PARTS = {
   entry: () => import('./entryactions.js'),
   room: () => import('./roomactions.js'),
@@ -95,9 +96,9 @@ const PARTS = {
 class App {
   constructor(page) {
     this.page = page;
-    this.parts = PARTS;
     this.title = document.title;
-    this.state = new State();
+    this.state = new State(forTab.get('drafts') ?? {});
+    addEventListener('pagehide', () => forTab.set('drafts', this.state.drafts()));
     this.bell = new Bell();
     this.session = new Session(this.state, this.bell, this.#told());
     this.notifier = new Notifier(this);
@@ -178,12 +179,34 @@ class App {
   // What the first talk did without is here before it is needed, or a connection breaks.
   async #readRest() {
     if (!this.session.online) return;  // then the next connection begins with it
-    await Promise.all(Object.values(PARTS).map((read) => read()));
+    await Promise.all(Object.keys(PARTS).map((name) => this.part(name)));
     (await this.#uploads()).online();
   }
 
+  // A part of the page. If the server has other files by now, the page begins anew with those.
+  async part(name) {
+    try {
+      return await PARTS[name]();
+    } catch (error) {
+      if (this.session.online) this.#renew();
+      else this.tell('This part of the page is not here yet. Try again when there is a connection.');
+      throw error;
+    }
+  }
+
+  // A reload keeps what was typed and where one is, but it stops uploads.
+  #renew() {
+    const lately = Date.now() - (forTab.get('renewed') ?? 0) < RENEW_PAUSE;
+    if (lately || this.tray?.uploads.items.length) {
+      this.tell('The server has other parts of this page by now. Reload it, when nothing is being uploaded.');
+      return;
+    }
+    forTab.set('renewed', Date.now());
+    location.reload();
+  }
+
   async #uploads() {
-    const {Tray, Uploads} = await PARTS.uploads();
+    const {Tray, Uploads} = await this.part('uploads');
     if (!this.tray) {
       const uploads = new Uploads((name, fields) => this.session.request(name, fields),
         () => this.bell.ring('uploads'));
@@ -366,7 +389,7 @@ class App {
   async upload(files) {
     const room = this.state.current;
     if (!room.joined) this.tell('You are not in this room.');
-    else (await this.#uploads()).add(placeOf(room), files);
+    else if (files.length) (await this.#uploads().catch(() => null))?.add(placeOf(room), files);
   }
 
   // Files dropped anywhere go into the room that is in front.
@@ -387,8 +410,17 @@ class App {
       event.preventDefault();
       depth = 0;
       this.frame.removeAttribute('data-dropping');
-      this.upload([...event.dataTransfer.files]);
+      this.upload(this.#filesOf(event.dataTransfer));
     });
+  }
+
+  // What was dropped, without folders: a browser can read no bytes of them.
+  #filesOf({files, items}) {
+    const folders = [...items].filter(({kind}) => kind === 'file')
+      .map((item) => item.webkitGetAsEntry()?.isDirectory);
+    const named = [...files].filter((_, index) => folders[index]).map(({name}) => visible(name));
+    if (named.length) this.tell(`A folder is not shared: ${listed(named)}. Drop the files in it, or a zip of it.`);
+    return [...files].filter((_, index) => !folders[index]);
   }
 
   // --- drawing
@@ -526,20 +558,21 @@ class App {
 Object.assign(App.prototype, lineActions,
   later('entry', 'replyTo', 'reactTo', 'react', 'edit', 'editLast', 'erase', 'pin', 'copyText', 'openFile', 'gotoAbout',
     'unreadFrom', 'entryMenu', 'pickEmoji'),
-  later('room', 'browse', 'createRoom', 'askPassword', 'newTalk', 'setTopic', 'roomMenu', 'userMenu'),
+  later('room', 'browse', 'createRoom', 'askPassword', 'newTalk', 'setTopic', 'roomMenu', 'userMenu', 'standing'),
   later('file', 'download', 'lightbox', 'fileMenu'), later('account', 'account', 'settings'),
   later('typed', 'command'));
 
 // Methods of a part that is read when one of them is called.
 function later(part, ...names) {
   return Object.fromEntries(names.map((name) => [name, async function call(...args) {
-    try {
-      Object.assign(this, (await this.parts[part]()).default);
-    } catch {
-      this.tell('This part of the page is not here yet. Try again when there is a connection.');
-      return;
-    }
-    this[name](...args);
+    const line = part === 'typed';  // it leaves the focus where it is
+    const act = async () => {
+      const found = await this.part(part).catch(() => null);
+      if (found) return Object.assign(this, found.default)[name](...args);
+      if (line) this.typeAgain(args[0]);
+      return {};
+    };
+    return line ? act() : holdingKeys(act);
   }]));
 }
 

@@ -106,7 +106,7 @@ export class Composer {
       return;
     }
     if (before === '/') this.#allowed = this.app.allowed();
-    const [{complete}, allowed] = await Promise.all([this.app.parts.typed(), this.#allowed]);
+    const [{complete}, allowed] = await Promise.all([this.app.part('typed'), this.#allowed]);
     if (before !== this.#before()) return;  // more was typed meanwhile
     this.#show(complete(before, {...this.app.names(), allowed}, asked));
     if (asked && this.#found?.items.length === 1) this.#take(0);
@@ -211,6 +211,36 @@ function pasted(file) {
   const now = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString();
   return new File([file], `pasted-${now.slice(0, 23).replace(/\D/g, '-')}.png`, {type: file.type});
 }
+
+// Do `work`. Keys that are typed meanwhile go where it has put the focus by then.
+export async function holdingKeys(work) {
+  const held = [];
+  const hold = (event) => {
+    const {key, ctrlKey, metaKey, altKey, isComposing} = event;
+    if (ctrlKey || metaKey || altKey || isComposing || key.length > 1 && key !== 'Enter') return;
+    event.preventDefault();
+    event.stopPropagation();
+    held.push(key);
+  };
+  addEventListener('keydown', hold, true);
+  try {
+    return await work();
+  } finally {
+    removeEventListener('keydown', hold, true);
+    held.forEach((key) => typeInto(document.activeElement, key));
+  }
+}
+
+function typeInto(box, key) {
+  if (key === 'Enter' && box.form) box.form.requestSubmit();
+  else if (key === 'Enter' || typeof box.selectionStart !== 'number') {
+    box.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
+  } else {
+    box.setRangeText(key, box.selectionStart, box.selectionEnd, 'end');
+    box.dispatchEvent(new Event('input', {bubbles: true}));
+  }
+}
+
 export const sentence = (error) => (isLost(error)
   ? 'There is no connection at the moment; try again when it is back.' : error.message);
 

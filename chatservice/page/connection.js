@@ -175,7 +175,7 @@ export class Connection {
       return;
     }
     this.#waiting.delete(object.id);
-    if (object.event === 'error') waiting.refused(new Refusal(object.code, object.message));
+    if (object.event === 'error') waiting.refused(new Refusal(object.code, wordsOf(object)));
     else waiting.granted(object);
   }
 
@@ -196,6 +196,11 @@ export class Connection {
     this.#waiting.clear();
     waiting.forEach(({refused}) => refused(new Refusal(LOST, 'The connection broke.')));
   }
+}
+
+// The server names commands as requests ("rules"); here one types them (/rules).
+export function wordsOf({message, commands = []}) {
+  return commands.reduce((text, name) => text.replaceAll(`"${name}"`, `/${name}`), message);
 }
 
 export function isLost(error) {

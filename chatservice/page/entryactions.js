@@ -73,8 +73,8 @@ export default {
     if (last) this.edit(room, last);
   },
 
-  erase(room, entry) {
-    if (!this.state.isMe(entry.from) && !room.isPrivate) return;
+  async erase(room, entry) {
+    if (!this.state.isMe(entry.from) && !room.isPrivate && !(await this.standing(room)).moderates) return;
     const text = room.isPrivate ? 'Only your copy goes; the other one keeps theirs.'
       : 'It goes from the talk, the search and the storage. A mark stays in its place.';
     ask('Erase this message?', [], 'Erase', () => this.eraseNow(room, entry), {danger: true, text});
@@ -124,20 +124,21 @@ export default {
     }
   },
 
-  entryMenu(room, entry, anchor) {
+  async entryMenu(room, entry, anchor) {
     const mine = this.state.isMe(entry.from);
     const inRoom = !room.isPrivate;
+    const {moderates} = inRoom ? await this.standing(room) : {};
     menu(anchor, 'This message', [
       inRoom && ['Reply', () => this.replyTo(room, entry), {icon: 'reply'}],
       inRoom && ['React', () => this.reactTo(room, entry, anchor), {icon: 'smile'}],
       mine && EDITABLE.has(entry.kind) && ['Edit', () => this.edit(room, entry), {icon: 'edit'}],
       ['Copy the text', () => this.copyText(room, entry)],
       ['Copy a link to it', () => this.copyLink(room, entry)],
-      inRoom && [entry.pinned ? 'Take off the pin' : 'Pin', () => this.pin(room, entry), {icon: 'pin'}],
+      moderates && [entry.pinned ? 'Take off the pin' : 'Pin', () => this.pin(room, entry), {icon: 'pin'}],
       inRoom && ['Unread from here', () => this.unreadFrom(room, entry)],
-      entry.edited && ['Former texts', () => this.formerTexts(room, entry)],
+      entry.edited && moderates && ['Former texts', () => this.formerTexts(room, entry)],
       !mine && [`About ${entry.from}…`, () => this.userMenu(anchor, room, entry.from)],
-      (mine || room.isPrivate) && ['Erase', () => this.erase(room, entry), {danger: true}],
+      (mine || moderates || room.isPrivate) && ['Erase', () => this.erase(room, entry), {danger: true}],
     ]);
   },
 

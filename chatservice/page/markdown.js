@@ -88,6 +88,13 @@ function unopened(address) {
   return address.split(open).length < address.split(close).length;
 }
 
+// The same as words in one line, without the marks.
+export const plainText = (text) => blocks(text).map((block) => block.text ?? block.lines.map(wordsOf).join(' '))
+  .join(' ');
+
+const wordsOf = (pieces) => pieces.map(({kind, text, inside, room, seq}) => (inside ? wordsOf(inside)
+  : kind === 'place' ? `#${room}/${seq}` : kind === 'mention' ? `@${text}` : text)).join('');
+
 const TAGS = {bold: 'strong', italic: 'em', strike: 's'};
 const ONLY_EMOJI = /^(?:\p{Extended_Pictographic}|\p{Emoji_Component}|\s){1,16}$/u;
 

@@ -8,10 +8,15 @@ const TOAST_TIME = 6000;
 
 const toasts = el('.toasts', {role: 'status', 'aria-live': 'polite'});
 
+// A dialog covers everything outside of it, so notices are shown inside.
+function placeToasts() {
+  const place = document.querySelector('dialog[open]') ?? document.querySelector('.talk') ?? document.body;
+  if (toasts.parentNode !== place) place.append(toasts);
+}
+
 export function toast(text) {
-  if (!toasts.isConnected) document.body.append(toasts);
-  // A dialog covers everything outside of it, so its notices are shown inside.
-  (document.querySelector('dialog[open]') ?? document.body).append(toasts);
+  placeToasts();
+  [...toasts.children].find(({textContent}) => textContent === text)?.remove();
   const note = el('.toast', {dir: 'auto'}, el('span', {}, text),
     iconButton('close', 'Dismiss', () => note.remove()));
   toasts.append(note);
@@ -26,7 +31,7 @@ export function dialog(title, body, {wide = false, onclose} = {}) {
     el('.sheet-body', {}, body));
   node.addEventListener('click', (event) => event.target === node && close());
   node.addEventListener('close', () => {
-    if (node.contains(toasts)) document.body.append(toasts);
+    if (node.contains(toasts)) placeToasts();
     node.remove();
     onclose?.();
   });
@@ -136,7 +141,7 @@ export async function copy(text) {
   toast('Copied.');
 }
 
-const NEEDS_PASSWORD = new Set(['password-needed', 'wrong-password', 'name-taken']);
+const NEEDS_PASSWORD = new Set(['password-needed', 'wrong-password']);
 
 export class LoginView {
   #form;
@@ -162,7 +167,7 @@ export class LoginView {
     const name = field('Your name', 'name', {required: true, maxlength: 32, autocomplete: 'username',
       autocapitalize: 'off', spellcheck: 'false', dir: 'auto', value: forGood.get('name') ?? ''});
     const toggle = el('button.link', {onclick: () => this.#showPassword(toggle)},
-      'I have a password');
+      'Log in or register');
     this.toggle = toggle;
     return el('form.form', {}, name, this.#secret, this.#problem, this.#button,
       el('p.aside', {}, toggle));

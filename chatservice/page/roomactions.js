@@ -1,12 +1,16 @@
 // What the user can do with rooms and with other users, in menus and dialogs.
 
-import {el, icon, reconcile} from './dom.js';
+import {duration, el, icon, reconcile, shortTime} from './dom.js';
 import {ask, choice, dialog, field, menu} from './overlay.js';
-import {table} from './talk.js';
+import {keyOf} from './state.js';
 
 const TIMES = [['', 'for good'], ['10m', '10 minutes'], ['1h', 'an hour'], ['1d', 'a day'], ['7d', 'a week']];
 const ACCESS = [['public', 'public: everybody finds it and may come in'],
   ['hidden', 'hidden: who knows its name may come in'], ['invited', 'invited: only invited users may come in']];
+
+// The command that ends a rule, and its label.
+const LIFTS = {banned: ['unban', 'Lift the ban'], muted: ['unmute', 'Let them speak'],
+  invited: ['uninvite', 'Take it back'], moderator: ['deop', 'Take the role']};
 
 export default {
   browse() {
@@ -50,30 +54,46 @@ export default {
       ({text}) => this.session.request('topic', {room: room.name, text}));
   },
 
-  roomMenu(anchor) {
+  async roomMenu(anchor) {
     const room = this.state.current;
     if (room.isPrivate) {
       menu(anchor, 'This talk', [['Close this talk', () => this.leaveRoom(room), {icon: 'close'}]]);
       return;
     }
+    const {moderates, owns, frozen, slow, access} = await this.standing(room);
     menu(anchor, 'This room', [
       ['Pinned messages', () => this.showPanel('pins'), {icon: 'pin'}],
       ['Change the topic', () => this.setTopic(), {icon: 'edit'}],
-      ['Who may come in…', () => this.setAccess(room), {icon: 'lock'}],
-      ['Invite somebody…', () => this.invite(room), {icon: 'plus'}],
+      owns && ['Who may come in…', () => this.setAccess(room, access), {icon: 'lock'}],
+      moderates && ['Invite somebody…', () => this.invite(room), {icon: 'plus'}],
       ['Rules of the room', () => this.showRules(room)],
-      ['What moderators did', () => this.showRecord(room)],
-      ['Slow mode…', () => this.setSlow(room)],
-      ['Let only moderators speak', () => this.attempt('freeze', {room: room.name})],
-      ['Let everybody speak', () => this.attempt('unfreeze', {room: room.name})],
+      moderates && ['What moderators did', () => this.showRecord(room)],
+      moderates && ['Slow mode…', () => this.setSlow(room, slow)],
+      moderates && !frozen && ['Let only moderators speak', () => this.attempt('freeze', {room: room.name})],
+      moderates && frozen && ['Let everybody speak', () => this.attempt('unfreeze', {room: room.name})],
+      owns && ['Close this room…', () => this.closeRoom(room), {danger: true}],
       ['Leave', () => this.leaveRoom(room), {danger: true}],
     ]);
   },
 
-  setAccess(room) {
-    ask('Who may come in', [choice('Access', 'access', ACCESS, 'public'), field('Password', 'password',
-      {autocomplete: 'off'}, 'Leave it empty for none')], 'Save', ({access, password}) =>
-      this.session.request('access', {room: room.name, access, password: password || undefined}));
+  // The rules of a room, and what they let the user do: {moderates, owns, rules, frozen, slow, access}.
+  async standing({name}) {
+    const [found, allowed] = await Promise.all([this.session.request('rules', {room: name}).catch(() => ({rules: []})),
+      this.allowed()]);
+    const operates = allowed?.has('users');
+    const is = (role) => found.rules.some(({what, user}) => what === role && this.state.isMe(user));
+    return {...found, moderates: operates || is('owner') || is('moderator'), owns: operates || is('owner')};
+  },
+
+  setAccess(room, access) {
+    ask('Who may come in', [choice('Access', 'access', ACCESS, access), field('Password', 'password',
+      {autocomplete: 'off'}, 'Leave it empty for none')], 'Save', (values) =>
+      this.session.request('access', {room: room.name, access: values.access, password: values.password || undefined}));
+  },
+
+  closeRoom({name}) {
+    ask(`Close ${name}?`, [], 'Close it', () => this.session.request('close', {room: name}), {danger: true,
+      text: 'Everybody else is put out, and nobody may come in until you open it again. Everything is kept.'});
   },
 
   invite(room) {
@@ -81,41 +101,60 @@ export default {
       ({user}) => this.session.request('invite', {room: room.name, user}));
   },
 
-  setSlow(room) {
+  setSlow(room, slow) {
     ask('Slow mode', [field('Seconds from one message to the next', 'seconds', {type: 'number', min: 0, max: 3600,
-      value: 10, required: true}, '0 ends it')], 'Save', ({seconds}) =>
+      value: slow || 10, required: true}, '0 ends it')], 'Save', ({seconds}) =>
       this.session.request('slow', {room: room.name, seconds: Number(seconds)}));
   },
 
   async showRules(room) {
-    const answer = await this.attempt('rules', {room: room.name});
-    if (!answer) return;
-    const {access, locked, frozen, slow, rules} = answer;
-    const facts = [`This room is ${access}.`, locked && 'It has a password.', frozen && 'Only moderators may speak.',
-      slow && `Slow mode: ${slow} s from one message to the next.`].filter(Boolean).join(' ');
-    dialog('Rules of the room', [el('p', {}, facts), rules.length ? table(rules) : el('p.hint', {}, 'Nobody is silenced.')]);
+    const {access, locked, frozen, slow, rules, moderates, owns} = await this.standing(room);
+    const facts = [access && `This room is ${access}.`, locked && 'It has a password.', frozen && 'Only moderators may speak.',
+      slow && `Slow mode: ${duration(slow)} from one message to the next.`].filter(Boolean).join(' ');
+    const row = ({what, user, left, from}) => {
+      const lift = LIFTS[what];
+      const may = lift && (what === 'moderator' ? owns : moderates);
+      const details = [left && `for ${duration(left)}`, from && `by ${from}`].filter(Boolean).join(', ');
+      return el('li', {}, el('span', {}, el('strong', {dir: 'auto'}, user), ` ${what} `, el('small', {dir: 'auto'}, details)),
+        may && el('button.link', {'aria-label': `${lift[1]}: ${user}`, onclick: async () => {
+          close();
+          if (await this.attempt(lift[0], {room: room.name, user})) this.showRules(room);
+        }}, lift[1]));
+    };
+    const close = dialog('Rules of the room', el('.stack', {}, facts && el('p', {}, facts),
+      rules.length ? el('ul.lines', {}, rules.map(row)) : el('p.hint', {}, 'Nobody moderates this room, and nobody is silenced.')));
   },
 
   async showRecord(room) {
     const answer = await this.attempt('record', {room: room.name, limit: 100});
-    if (answer) dialog('What moderators did', answer.deeds.length ? table(answer.deeds) : el('p.hint', {}, 'Nothing yet.'), {wide: true});
+    if (!answer) return;
+    const row = ({time, from, did}) => el('li', {}, el('span', {}, el('strong', {dir: 'auto'}, from), ' ', el('span', {dir: 'auto'}, did)),
+      el('small', {}, shortTime(Date.parse(time))));
+    dialog('What moderators did', answer.deeds.length ? el('ul.lines', {}, answer.deeds.map(row)) : el('p.hint', {}, 'Nothing yet.'));
   },
 
-  userMenu(anchor, room, name) {
+  async userMenu(anchor, room, name) {
     const me = this.state.isMe(name);
     const deed = (what) => () => this.attempt(what, {room: room.name, user: name});
-    const moderate = !me && !room.isPrivate;
+    const {rules, moderates, owns} = me || room.isPrivate ? {} : await this.standing(room);
+    const is = (role) => rules.some(({what, user}) => what === role && keyOf(user) === keyOf(name));
     menu(anchor, name, [
       ['Talk alone', () => this.openTalk(name), {icon: 'reply'}],
       !me && ['Mention', () => this.composer.insert(`@${name} `)],
       ['When was this user here?', () => this.showSeen(name)],
       !me && ['Ignore, or no longer', () => this.ignore(name)],
-      moderate && ['Make a moderator', deed('op')],
-      moderate && ['Take the role of moderator', deed('deop')],
-      moderate && ['Mute…', () => this.moderate('mute', room, name)],
-      moderate && ['Put out of the room…', () => this.moderate('kick', room, name), {danger: true}],
-      moderate && ['Ban…', () => this.moderate('ban', room, name), {danger: true}],
+      owns && (is('moderator') ? ['Take the role of moderator', deed('deop')] : ['Make a moderator', deed('op')]),
+      owns && ['Give this room to them…', () => this.giveRoom(room, name)],
+      moderates && (is('muted') ? ['Let them speak', deed('unmute')] : ['Mute…', () => this.moderate('mute', room, name)]),
+      moderates && ['Put out of the room…', () => this.moderate('kick', room, name), {danger: true}],
+      moderates && (is('banned') ? ['Lift the ban', deed('unban')]
+        : ['Ban…', () => this.moderate('ban', room, name), {danger: true}]),
     ]);
+  },
+
+  giveRoom(room, user) {
+    ask(`Give ${room.name} to ${user}?`, [], 'Give it', () => this.session.request('owner', {room: room.name, user}),
+      {danger: true, text: 'Then they own it, and you do not.'});
   },
 
   moderate(what, room, user) {

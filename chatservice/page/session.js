@@ -1,7 +1,7 @@
 // One user's session over any number of connections: comes in, joins the rooms again, sends what
 // waits, and keeps the state up to date.
 
-import {Connection, Outbox, forGood, forTab, isLost, preferences, random} from './connection.js';
+import {Connection, Outbox, forGood, forTab, isLost, preferences, random, wordsOf} from './connection.js';
 import {entryOf, keyOf, mentionsAll} from './state.js';
 
 const PAGE = 100;           // entries that one step of scrolling reads
@@ -265,8 +265,9 @@ export class Session {
   }
 
   // The server says in `end` that it ends the connection, and why.
-  #notice({text, message, end}) {
-    if (!end) this.told.notice(text ?? message);
+  #notice({end, ...event}) {
+    const text = event.text ?? wordsOf(event);
+    if (!end) this.told.notice(text);
     if (!['put-out', 'replaced', 'revoked'].includes(end)) return;
     this.connection.stop();
     this.online = false;

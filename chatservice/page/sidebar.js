@@ -1,5 +1,6 @@
 // The lists beside the talk: rooms and private talks at the left, a panel at the right.
 
+import {holdingKeys} from './composer.js';
 import {LOGO, avatar, count, duration, el, iconButton, reconcile, shortTime} from './dom.js';
 
 export class Sidebar {
@@ -159,11 +160,13 @@ export class Panel {
   }
 
   async #view(room, kind) {
-    const {VIEWS} = await this.app.parts.panel();
-    if (room !== this.#room || kind !== this.#kind) return;
-    const {element, begin} = VIEWS[kind](this.app, room);
-    this.#body.replaceChildren(element);
-    if (this.#words !== null) begin?.(this.#words);
-    this.#words = null;
+    await holdingKeys(async () => {
+      const {VIEWS} = await this.app.part('panel');
+      if (room !== this.#room || kind !== this.#kind) return;
+      const {element, begin} = VIEWS[kind](this.app, room);
+      this.#body.replaceChildren(element);
+      if (this.#words !== null) begin?.(this.#words);
+      this.#words = null;
+    }).catch(() => this.hide());
   }
 }

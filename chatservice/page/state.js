@@ -108,7 +108,11 @@ export class Room {
 }
 
 export class State {
-  constructor() {
+  #drafts;
+
+  // `drafts` are half-typed lines of an earlier page, by the keys of their rooms.
+  constructor(drafts = {}) {
+    this.#drafts = drafts;
     this.me = null;
     this.registered = false;
     this.rooms = new Map();
@@ -127,8 +131,15 @@ export class State {
     const known = this.room(name);
     if (known) return known;
     const room = new Room(name);
+    room.draft = this.#drafts[room.key] ?? '';
+    delete this.#drafts[room.key];
     this.rooms.set(room.key, room);
     return room;
+  }
+
+  drafts() {
+    const begun = [...this.rooms.values()].filter(({draft}) => draft);
+    return {...this.#drafts, ...Object.fromEntries(begun.map(({key, draft}) => [key, draft]))};
   }
 
   drop(room) {

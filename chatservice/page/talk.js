@@ -1,11 +1,12 @@
 // The talk of the current room, as rows: days, where the unread begins, entries, notes, what waits.
 
 import {avatar, clock, dayKey, dayName, el, hue, icon, iconButton, listed, reconcile, shortClock, shortTime, size, wholeTime} from './dom.js';
-import {richText} from './markdown.js';
+import {plainText, richText} from './markdown.js';
 import {keyOf, mentions, mentionsAll} from './state.js';
 
 const NEAR = 700;   // pixels from the top at which older entries are read
 const AT_END = 60;  // pixels from the bottom that still count as the end
+const SHOWN_TIME = 2400;  // milliseconds for which an entry that was asked for stands out
 
 export class TalkView {
   #log;
@@ -128,7 +129,7 @@ export class TalkView {
     this.#atEnd = false;
     row.scrollIntoView({block: 'center'});
     row.classList.add('shown');
-    row.addEventListener('animationend', () => row.classList.remove('shown'), {once: true});
+    setTimeout(() => row.classList.remove('shown'), SHOWN_TIME);
     row.focus({preventScroll: true});
   }
 
@@ -242,7 +243,7 @@ function beginning(app, room) {
   const name = room.isPrivate ? room.name.slice(1) : room.name;
   const words = room.isPrivate ? `What you and ${name} write here is between you two.`
     : 'Everything said here stays, for whoever comes later.';
-  return el('.beginning', {}, el('h2', {dir: 'auto'}, room.isPrivate ? name : `# ${name}`),
+  return el('.beginning', {}, el('h2', {dir: 'auto'}, room.isPrivate ? name : `#\u00a0${name}`),
     el('p', {}, room.entries.length ? 'This is where it began. ' : 'Nothing was said yet. Say hello. ', words));
 }
 
@@ -318,7 +319,9 @@ function time(entry, worded = clock) {
 
 function quoteOf(app, room, {about, quote}) {
   if (!about) return null;
-  const words = quote ? [el('strong', {dir: 'auto'}, quote.from), el('span', {dir: 'auto'}, quote.text)]
+  // The server tells the beginning; what is here has more of it.
+  const text = room.find(about)?.text || quote?.text;
+  const words = quote ? [el('strong', {dir: 'auto'}, quote.from), el('span', {dir: 'auto'}, plainText(text))]
     : [el('span', {}, 'a message that is gone')];
   return el('button.quote', {'aria-label': `In reply to ${quote?.from ?? 'a message'}`,
     onclick: () => app.goto(room, about)}, icon('reply'), words);
@@ -521,5 +524,5 @@ export function resultRow(app, room, entry) {
   return el('li', {}, el('button.result', {onclick: () => app.gotoPlace(entry.room ?? room.name,
     entry.seq)}, el('span.result-head', {}, el('strong', {dir: 'auto'}, entry.from),
     el('small', {}, `${place} ${shortTime(Date.parse(entry.time))}`)),
-  el('span.result-text', {dir: 'auto'}, entry.text ?? entry.name)));
+  el('span.result-text', {dir: 'auto'}, plainText(entry.text ?? entry.name))));
 }

@@ -46,7 +46,7 @@ def entrance(person) -> Iterator[str]:
     """Go through the states of the first screen, and come in."""
     page = person.page
     yield "the entrance"
-    person.press("I have a password")
+    person.press("Log in or register")
     page.get_by_label("Register this name as mine").check()
     yield "the entrance with a password"
     page.get_by_label("Register this name as mine").uncheck()

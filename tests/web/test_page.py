@@ -27,12 +27,16 @@ def test_a_text_is_never_markup(server, visit):
 
 
 def test_text_typed_offline_waits_and_is_said_once(server, visit):
-    """A server that stops and comes back: what was typed meanwhile is there once, in order."""
+    """A server that stops and comes back: what was typed meanwhile is there once, in order. Notices
+    leave it visible that there is no connection."""
     anna, ben = visit(server, "anna"), visit(server, "ben")
     anna.say("before")
     ben.sees("before")
     server.stop()
     expect(anna.page.locator(".banner")).to_be_visible()
+    anna.page.keyboard.press("Alt+a")
+    banner, toast = (anna.page.locator(it).bounding_box() for it in (".banner", ".toast"))
+    assert toast["y"] >= banner["y"] + banner["height"]
     anna.say("one, offline")
     anna.say("two, offline")
     expect(anna.page.locator(".pending")).to_have_count(2)
@@ -113,15 +117,20 @@ def test_one_scrolls_back_through_everything(server, visit, connect):
 
 
 def test_a_link_leads_to_an_entry(server, visit, connect):
-    """`#lab/2` shows that entry of a room in which one was not yet."""
+    """`#lab/2` shows that entry of a room in which one was not yet, and marks it for a while, also
+    where nothing may move."""
     bot = connect(server)
     bot.send(json.dumps({"do": "hello", "name": "bot"}))
     bot.send(json.dumps({"do": "join", "room": "lab"}))
     for number in range(1, 200):
         bot.send(json.dumps({"do": "say", "room": "lab", "text": f"entry {number}."}))
     bot.expect("entry 199.")
-    anna = visit(server, "anna", "#lab/2")
+    anna = visit(server, place="#lab/2")
+    anna.page.emulate_media(reduced_motion="reduce")
+    anna.come_in("anna")
     expect(anna.sees("entry 2.")).to_be_in_viewport()
+    expect(anna.page.locator(".row.shown")).to_have_css("background-color", "rgb(220, 235, 230)")
+    expect(anna.page.locator(".row.shown")).to_have_count(0)
 
 
 def test_replies_edits_reactions_and_erasing(server, visit):

@@ -14,7 +14,7 @@ def registered(visit, server, name):
     """Return a person who has registered a name on the first screen, and stays logged in."""
     person = visit(server, place="#lab")
     person.page.get_by_label("Your name").fill(name)
-    person.press("I have a password")
+    person.press("Log in or register")
     person.page.get_by_label("Password").fill("correct horse")
     person.page.get_by_label("Register this name as mine").check()
     person.press("Register and come in")
@@ -302,7 +302,7 @@ def test_a_token_is_made_used_and_revoked(server, visit):
     anna.sees("the build is green")
     anna.press("anna, your account")
     anna.press("Tokens for programs…")
-    page.locator(".tokens li", has_text="builder").get_by_role("button", name="Revoke").click()
+    page.locator(".lines li", has_text="builder").get_by_role("button", name="Revoke").click()
     page.get_by_label("Your password").fill("correct horse")
     anna.press("Revoke")
     expect(page.locator("dialog[open]")).to_have_count(0)
