@@ -461,9 +461,10 @@ class BackupMade(Reply):
 
 
 class Help(Reply):
-    """`help`: lines for a person."""
+    """`help`: lines for a person, and the names of the commands that they tell of."""
 
     lines: tuple[str, ...]
+    commands: tuple[str, ...] = ()
 
 
 Fields = dict[str, Any]

@@ -38,6 +38,9 @@ GROW_BYTES = 8 << 20
 """Space that is reserved ahead of an upload of unknown size, so that quotas are seldom asked."""
 
 
+_UNSEEN = "You do not see which files are there, so send yours without a condition."
+
+
 class Files:
     """All that is done with files. `now` tells the time in milliseconds since 1970, `seconds` that
     on a clock that never goes back."""
@@ -113,8 +116,7 @@ class Files:
         if into is not None and self._rooms.slow_mode.wait(user, into):
             self._rooms.slow_mode.count(user, into)  # raises
         if condition is not None and not self._may_read_folder(session, target.folder):
-            sentence = "You do not see which files are there, so send yours without a condition."
-            raise Refusal(Code.NOT_ALLOWED, sentence)
+            raise Refusal(Code.NOT_ALLOWED, _UNSEEN)
         author = self._author(session, target)
         sha256 = sha256.lower() if sha256 else None
         asker = self._requested_by(session)
@@ -422,6 +424,17 @@ class Files:
             raise Refusal(Code.WRONG_SHA256, sentence)
         self.recheck(upload)
         return self._rights.tickets.add(replace(upload, sha256=sha256))
+
+    async def under_condition(self, upload: UploadTicket, condition: FileCondition) -> UploadTicket:
+        """Return a ticket for the same upload, which is to keep a `condition`, as in
+        `upload_ticket`. Raises `Refusal` (file-changed; not-allowed, banned if the ticket is no
+        longer due)."""
+        self.recheck(upload)  # so it allows to read the room
+        if upload.destination.recipient is not None and upload.folder != upload.user.folder:
+            raise Refusal(Code.NOT_ALLOWED, _UNSEEN)
+        conditional = self._rights.tickets.add(replace(upload, condition=condition))
+        await self.conditions.check(conditional)
+        return conditional
 
     def issue(self, ticket: DownloadTicket | UploadTicket) -> str:
         """Return a code for a ticket."""

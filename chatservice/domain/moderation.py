@@ -282,12 +282,15 @@ class Moderation:
         room = self._rooms.by_number.get(change.number)
         if room is None:
             return
-        if (room.access, room.password) != (change.access, change.password):
+        is_new = (room.access, room.password) != (change.access, change.password)
+        room.password, room.access = change.password, change.access
+        if is_new:
+            if change.record is not None:
+                self._put_out_unseen(room, change.record.who)
             # Users outside must come in under the new terms.
             self._rights.tickets.revoke(
                 lambda right: right.folder == room.folder and not room.has_user(right.user)
             )
-        room.password, room.access = change.password, change.access
         room.frozen, room.slow = change.frozen, change.slow
         self._announce(room, change.record)
         if change.record is not None and room.access is Access.CLOSED:
@@ -295,6 +298,18 @@ class Moderation:
                 if self._rights.standing_role(user, room) is None:
                     self._put_out(change.record.who, room, user, "close", "it is closed")
                     self._rooms.put_out_banned(user)
+
+    def _put_out_unseen(self, room: Room, by: str) -> None:
+        """Put out those whom others do not see in a room, and who may not come in again: a
+        moderator, who makes it closed to others, cannot see that they are there."""
+        for session in () if room.is_open else tuple(room.sessions):
+            user = session.user
+            if user is None or session.traits.visible or room.shows(user):
+                continue
+            if self._rights.standing_role(user, room) or self._rights.is_invited(user, room):
+                continue
+            self._rooms.put_out(session, room, by=by)
+            session.peer.tell(EventBatch((events.PutOut(room.name, by, "access"),)))
 
     def rules_changed(self, change: RulesChanged) -> None:
         """Apply the rules of a room, and put out whoever was kicked or banned."""

@@ -122,7 +122,7 @@ class Users:
             elif login.own_token is None and password is not None:
                 login.account = await self._authenticated(login, password)
         if session.user is not None and session.user.key == key:
-            raise Refusal(Code.NAME_TAKEN, "You are {user} already.", user=session.user.name)
+            return await self._without_token(login, session.user)
         inbox = await self._account_inbox(login.account) if login.account is not None else None
         login.kept = await self._members.load(key) if login.account is not None else None
         login.only = only = await self._recheck_credentials(login)
@@ -143,6 +143,23 @@ class Users:
             login.former.peer.end(sentence, EndReason.REPLACED)
             self.leave(login.former)  # at once: it may take long until it reads that
         return welcome
+
+    async def _without_token(self, login: _Login, user: User) -> replies.Welcome:
+        """Let a session that came in with a token have all rights of its user, who has given their
+        password now. Raises `Refusal` (name-taken) unless it is so."""
+        session, account = login.session, login.account
+        is_token = login.own_token is not None or login.former is not None
+        if session not in self._rights.tokens or account is None or is_token:
+            raise Refusal(Code.NAME_TAKEN, "You are {user} already.", user=user.name)
+        await self._recheck_credentials(login)
+        self._recheck_login(login, user)
+        self._rights.tokens.pop(session, None)
+        session.only_room = None
+        inbox = user.inbox
+        if session.inbox is None and inbox is not None and session.traits.visible:
+            session.inbox = Cursor(inbox, session, account.read_position)
+        position = session.inbox.position if session.inbox is not None else 0
+        return self._welcome(session, user, position)
 
     async def name_of_token(self, token: str) -> str:
         """Return the name of the account that has a token. Raises `Refusal` (wrong-password)."""

@@ -53,6 +53,19 @@ def overview(may: MayUse, named: bool) -> tuple[str, ...]:
     )
 
 
+def told_commands(about: str | None = None, may: MayUse = lambda _: True) -> tuple[str, ...]:
+    """Return the names of the commands of the JSON format that `help_lines` tells of."""
+    topic = None if about is None else about.casefold()
+    rows = [*COMMANDS.values()]
+    if topic is None or topic == ALL:
+        rows = [row for row in rows if may(row)]
+    elif topic in TOPICS:
+        rows = [row for name in TOPICS[topic] if may(row := COMMANDS[name])]
+    else:
+        rows = [row for row in rows if row.name == topic.removeprefix("/")]
+    return tuple(row.name for row in rows if row.formats & Format.JSON)
+
+
 def help_lines(about: str | None = None, may: MayUse = lambda _: True) -> tuple[str, ...]:
     """Return all about the command `about`, or a line for each command of the topic `about`.
 

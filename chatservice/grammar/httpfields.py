@@ -99,21 +99,23 @@ def is_known(if_none_match: str, tag: str) -> bool:
 
 
 _TAG = re.compile(r'"[^"*]*"')
+_STRONG_TAG = re.compile(r'(?<!W/)"[^"*]*"')
+"""A weak tag does not match there (RFC 9110, 13.1.1)."""
 
 
 def condition(if_match: str, if_none_match: str) -> FileCondition | None:
     """Return what the two headers ask of a file; None without them (RFC 9110, 13.1)."""
     if not (if_match or if_none_match):
         return None
-    return FileCondition(_tagged(if_match), _tagged(if_none_match))
+    return FileCondition(_tagged(if_match, _STRONG_TAG), _tagged(if_none_match, _TAG))
 
 
-def _tagged(value: str) -> frozenset[str] | None:
-    """Return the SHA-256 of each tag of a header."""
+def _tagged(value: str, tag: re.Pattern[str]) -> frozenset[str] | None:
+    """Return the SHA-256 of each `tag` of a header."""
     if not value:
         return None
     whole = value.strip() == ANY_FILE
-    return frozenset({ANY_FILE} if whole else (it.strip('"') for it in _TAG.findall(value)))
+    return frozenset({ANY_FILE} if whole else (it.strip('"') for it in tag.findall(value)))
 
 
 def range_holds(if_range: str, tag: str) -> bool:

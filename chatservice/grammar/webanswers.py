@@ -1,14 +1,14 @@
 """Answers of the HTTP API: statuses, problem details (RFC 9457), bodies and streams of entries."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import NamedTuple
 
 from chatservice import events, replies
 from chatservice.entries import FileMark, Run
 from chatservice.errors import Code, Message, Refusal
-from chatservice.grammar import jsonlines, webtext
+from chatservice.grammar import jsonlines, webhelp, webtext
 from chatservice.grammar.durations import parse_duration
 from chatservice.grammar.webapi import EVENTS, LINES
 from chatservice.grammar.webfaults import Fault, MethodNotAllowed
@@ -129,6 +129,8 @@ def _refusal_headers(it: Refusal, status: int) -> Headers:
 
 def reply(it: replies.Reply, media_type: str) -> bytes:
     """Return the body of a reply, as `TEXT` or as JSON."""
+    if isinstance(it, replies.Help):
+        it = replace(it, lines=webhelp.lines(it.commands))
     if media_type == TEXT:
         return webtext.reply(it)
     return jsonlines.line(jsonlines.reply_fields(it))

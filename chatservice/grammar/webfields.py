@@ -166,7 +166,7 @@ def of_body(row: Route, media_type: str, body: bytes, taken: Iterable[str]) -> r
     kind = _kind(media_type)
     if body and row.method == "GET":
         raise Refusal(Code.BAD_ARGUMENT, "GET takes no body; put the fields behind a ? instead.")
-    if kind == JSON:
+    if kind == JSON and body:  # some clients name the type of nothing
         return _of_json(row, body, set(taken))
     if row.text and kind in (FORM, TEXT, ""):
         return _of_text(row, kind, body, taken)

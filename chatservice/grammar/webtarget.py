@@ -7,6 +7,9 @@ from urllib.parse import quote, unquote_to_bytes
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar.webfaults import NotFound
 
+NO_TARGET = "An address has a path that begins with a slash, and printable ASCII only; give one."
+"""The sentence about a target that is none."""
+
 
 class Origin(NamedTuple):
     """The part of a target in the absolute form (RFC 9112, 3.2.2) before its path."""
@@ -22,10 +25,7 @@ def split(target: bytes) -> tuple[Origin | None, bytes]:
     """
     found = _TARGET.fullmatch(target)
     if found is None:
-        raise Refusal(
-            Code.BAD_LINE,
-            "An address has a path that begins with a slash, and printable ASCII only; give one.",
-        )
+        raise Refusal(Code.BAD_LINE, NO_TARGET)
     if found[1] is None:
         return None, target
     origin = Origin(found[1].decode().lower(), found[2].decode())

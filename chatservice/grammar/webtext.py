@@ -149,6 +149,7 @@ REPLIES: Mapping[type, Callable[[Any], list[str]]] = {
     replies.SearchMatches: _matches,
     replies.FileList: _files,
     replies.Done: lambda it: [f"* {sentence(it.text)}"] if it.text else [],
+    replies.Help: lambda it: [*it.lines],
     replies.Stored: lambda it: [f"#{it.seq}"],
     replies.PrivateSent: lambda it: [f"* Sent to {it.to}.", *_of_text(it)],
     **dict.fromkeys((replies.Annotated, replies.Erased), lambda it: [f"* {sentence(it.text)}"]),

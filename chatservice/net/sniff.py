@@ -72,12 +72,14 @@ class SniffTable:
 
     def row_of_bytes(self, data: bytes) -> PrefixRow | None:
         """Return the row whose prefix has come, or None."""
+        data = _without_blank_lines(data)
         if data[:1] not in self._first_bytes:
             return None
         return next((row for prefix, row in self._prefixes if data.startswith(prefix)), None)
 
     def needs_more(self, data: bytes) -> bool:
         """Return whether `data` may be the beginning of a prefix."""
+        data = _without_blank_lines(data)
         return data[:1] in self._first_bytes and any(
             len(data) < len(prefix) and prefix.startswith(data) for prefix, _ in self._prefixes
         )
@@ -92,6 +94,12 @@ class SniffTable:
         if found is None and (end or len(data) > longest):  # also of blank lines
             found = self.row_of_line(line.removesuffix(b"\r"))
         return found
+
+
+def _without_blank_lines(data: bytes) -> bytes:
+    """Return data without the blank lines before it, which old clients of HTTP send (RFC 9112,
+    2.2); but not nothing."""
+    return data.lstrip(b"\r\n") or data
 
 
 def hand_over(outer: Any, inner: Any, data: bytes) -> None:

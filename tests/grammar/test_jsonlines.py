@@ -105,7 +105,7 @@ ANSWERS = [
     ),
     replies.UserList((replies.UserInfo("alice", True, ("lab",), ("127.0.0.1:5",), ""),), 3),
     replies.AccountList((replies.AccountInfo("alice", False, 1, 2),), 0),
-    replies.Help(("one", "two")),
+    replies.Help(("one", "two"), ("say",)),
 ]
 
 

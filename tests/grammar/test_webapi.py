@@ -180,7 +180,7 @@ REFUSED = {
     ("POST", b"/lab", FORM, b"a\0b"): (Code.BAD_LINE, "NUL"),
     ("POST", b"/lab", JSON, b"build failed"): (Code.BAD_LINE, "not one JSON object"),
     ("POST", b"/lab", JSON, b"[1]"): (Code.BAD_LINE, "not one JSON object"),
-    ("POST", b"/lab", JSON, b""): (Code.BAD_LINE, "not one JSON object"),
+    ("POST", b"/lab", JSON, b""): (Code.BAD_ARGUMENT, '"say" needs "text"'),
     ("POST", b"/lab", JSON, b"{}"): (Code.BAD_ARGUMENT, '"say" needs "text"'),
     ("PUT", b"/api/v1/rooms/lab/topic", JSON, b"{}"): (Code.BAD_ARGUMENT, '"topic" needs "text"'),
     ("POST", b"/lab", JSON, b'{"text":7}'): (Code.BAD_ARGUMENT, "must be a string"),

@@ -142,6 +142,34 @@ def test_people(house, connect):
     assert nothing_happened(victim)
 
 
+def test_a_password_lifts_the_limits_of_a_token(house, connect):
+    """A session that came in with a token has all rights of its user after `login`; not by a token
+    or a wrong password, and who came in with the password is told that they are so already."""
+    _, token, victim = house
+    bot = connect(house[0])
+    ok(bot, do="hello", name="alice", password=token, after=0)
+    for wrong in ({"password": token}, {"password": "pass-wrod"}):
+        bot.ask(do="login", name="alice", **wrong)
+        assert bot.event("error")["code"] in ("name-taken", "wrong-password")
+    bot.ask(do="history", room="other")
+    assert bot.event("error")["code"] == "not-allowed"
+    ok(bot, do="login", name="alice", password="pass-word")
+    for fields in (
+        {"do": "history", "room": "other"},
+        {"do": "tokens"},
+        {"do": "history", "room": "@"},
+    ):
+        ok(bot, **fields)
+    ok(victim, do="msg", to="alice", text="for all of alice")
+    assert bot.event("private")["text"] == "for all of alice"
+    bot.ask(do="login", name="alice", password="pass-word")
+    assert bot.event("error")["code"] == "name-taken"
+    carrier = connect(house[0])  # the token itself is good for as little as before
+    ok(carrier, do="hello", name="alice", password=token, after=0)
+    carrier.ask(do="history", room="other")
+    assert carrier.event("error")["code"] == "not-allowed"
+
+
 def test_a_token_for_one_room_does_not_end_the_membership(house, connect):
     """Its program leaves alone: the user keeps the room, and their own program stays in it."""
     server, token, _victim = house

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 
 import pytest
@@ -157,6 +158,41 @@ def test_a_room_that_one_is_kicked_from_is_not_followed(registered):
     rest = client.rest()
     assert b"for eve too" in rest
     assert b"secret" not in rest
+
+
+@pytest.mark.parametrize("access", ["invited", "public open-sesame", "hidden open-sesame"])
+def test_a_room_that_is_no_longer_for_all_is_not_followed(registered, access):
+    """Nobody in it sees who follows it. A stream ends, and a connection that read it does not read
+    on, unless they may come in again."""
+    registered.ann.send("/create den", "/invite bob", "/who")
+    registered.ann.expect("1 in den")
+    client = stream(registered, "/api/v1/rooms/den/messages?follow&limit=0&name=eve")
+    reader = HttpClient(registered.port)
+    assert reader.request("POST", "/den?name=mallory", b"hi").status == 200
+    registered.ann.send(f"/access {access}", "secret")
+    assert b"secret" not in client.rest()
+    refused = reader.request("GET", "/den?name=mallory")
+    assert refused.status in (401, 403), refused
+
+
+def test_help_tells_the_paths(registered):
+    """A line for each command that the user may give over HTTP; all fields of one of them."""
+    client = HttpClient(registered.port)
+    told = client.request("GET", "/api/v1/do/help", Accept="text/plain").body.decode()
+    lines = told.splitlines()
+    assert any(it.startswith("POST /api/v1/do/say room text ") for it in lines), told
+    assert any(it.startswith("GET /api/v1/do/rooms [after] [filter] - ") for it in lines), told
+    assert not [it for it in lines if not re.match(r"(GET|POST) /api/v1/do/\w+ ", it)]
+    assert "/do/kick" not in told
+    for line in lines:  # there is such a path
+        method, path = line.split(" ")[:2]
+        answer = client.request("OPTIONS", path)
+        assert method in answer.headers["allow"].split(", ")
+    one = json.loads(client.request("GET", "/api/v1/do/help?command=hello").body)
+    assert one["commands"] == ["hello"]
+    assert any(it.startswith("  [password] - ") for it in one["lines"])
+    assert client.request("GET", "/api/v1/do/help?command=nothing").status == 404
+    assert client.request("GET", "/api/v1/do/help?command=server").status == 403
 
 
 def test_many_requests_on_one_connection(server):

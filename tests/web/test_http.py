@@ -226,6 +226,9 @@ FRAMINGS = [
         (b"GET / http/1.1\r\nHost: localhost\r\n\r\n", 400),
         (GET + b"GET lobby HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         (GET + b"\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"\r\n\r\n" + GET, 400),
+        (b"GET * HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"get / HTTP/1.1\r\nHost: localhost\r\n\r\n", 501),
     ],
     ids=lambda it: str(it)[:40],
 )
@@ -317,6 +320,25 @@ def test_a_bad_chunk_hides_no_request(server, chunk):
     client.send_raw(head + chunk + b"\r\nhi\r\n0\r\n\r\n" + GET)
     assert client.response().status == 400
     assert client.rest() == b""
+
+
+@pytest.mark.parametrize("trailer", [b"X: y\n", b"X: y\0", b"no colon", b" X: y", b"X : y"])
+def test_a_bad_trailer_hides_no_request(server, trailer):
+    """Other servers may see an end in it. It gets one answer, and nothing is said."""
+    client = HttpClient(server.port)
+    head = b"POST /lobby HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    client.send_raw(head + b"3\r\nxyz\r\n0\r\n" + trailer + b"\r\n\r\n" + GET)
+    assert client.response().status == 400
+    assert client.rest() == b""
+    assert b"xyz" not in HttpClient(server.port).request("GET", "/lobby").body
+
+
+def test_a_blank_line_before_the_first_request(server):
+    """It is passed over (RFC 9112, 2.2); and a method that is none gets its status also later."""
+    client = HttpClient(server.port)
+    client.send_raw(b"\r\n" + GET)
+    assert client.response().status == 200
+    assert client.request("get", "/").status == 501
 
 
 def test_another_site_changes_nothing(server):

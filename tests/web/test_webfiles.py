@@ -12,7 +12,7 @@ from base64 import b64encode
 import pytest
 
 from tests.durability.test_full_disk import full_disk
-from tests.servers import PATIENCE
+from tests.servers import PATIENCE, RawAdminClient, RawClient
 from tests.tls import TLS
 from tests.web.clients import HttpClient
 
@@ -441,6 +441,76 @@ def test_a_file_is_replaced_only_under_a_condition(site, ask):
     now = client().request("HEAD", path).headers["etag"]
     assert client().request("DELETE", path, If_Match=now).status == 403  # it is another guest's
     assert client().request("PUT", "/@ann/a.txt", b"x", If_None_Match="*").status == 403
+    for method in ("GET", "PUT"):  # a weak tag is no version (RFC 9110, 13.1.1)
+        assert client().request(method, path, If_Match=f"W/{now}").status == 412
+
+
+def test_the_order_of_conditions(site, ask):
+    """A client that has the file gets 304, whatever range it asks for (RFC 9110, 13.2.2)."""
+    server, client, _ = site
+    ask(server, do="who", room="lab")
+    web = client()
+    assert web.request("PUT", "/lab/a.txt", b"one").status == 201
+    known = {"If_None_Match": web.request("HEAD", "/lab/a.txt").headers["etag"]}
+    for part in ("bytes=0-0", "bytes=9-"):
+        assert web.request("GET", "/lab/a.txt", Range=part, **known).status == 304
+        assert web.request("GET", "/lab/a.txt", Range=part, If_Match='"x"').status == 412
+
+
+def test_a_ticket_replaces_only_under_a_condition(site, ask):
+    """The condition is that of its request; nobody asks so for the files of somebody else."""
+    server, client, _ = site
+    assert client().request("PUT", put(ask, server), CONTENT, If_Match="*").status == 412
+    assert client().request("PUT", put(ask, server), CONTENT, If_None_Match="*").status == 201
+    assert (
+        client().request("PUT", put(ask, server, b"new"), b"new", If_None_Match="*").status == 412
+    )
+    assert shared(server, ask) == CONTENT
+    tag = f'"{sha256(CONTENT)}"'
+    assert client().request("PUT", put(ask, server, b"new"), b"new", If_Match=tag).status == 200
+    bob = RawClient(server.port)
+    bob.ask(do="hello", name="bob")
+    bob.ask(do="put", to="ann", name="a.png", size=1)
+    while "ticket" not in (reply := bob.event()):
+        pass
+    path = f"/t/{reply['ticket']}"
+    assert client().request("PUT", path, b"x", If_None_Match="*").status == 403
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_user_who_is_ended_while_a_file_comes(start_server, chunked):
+    """A user whose token is revoked is told so at once, with 401; one who is put off the server
+    gets 403. Nothing is shared."""
+    server = start_server("--room", "lab", **SILENT)
+    signup = json.dumps({"name": "ann", "password": "secret-word"}).encode()
+    json_ = {"Content_Type": "application/json"}
+    owner = {"Authorization": f"Basic {b64encode(b'ann:secret-word').decode()}", **json_}
+    assert (
+        HttpClient(server.port).request("POST", "/api/v1/do/signup", signup, **json_).status == 200
+    )
+    made = HttpClient(server.port).request("POST", "/api/v1/tokens", b'{"label":"ci"}', **owner)
+    token = {"Authorization": f"Bearer {json.loads(made.body)['token']}"}
+
+    def begin(name, known):
+        """Send half a file."""
+        length = {"Transfer_Encoding": "chunked"} if chunked else {"Content_Length": "9"}
+        web = HttpClient(server.port)
+        web.ask_for("PUT", f"/lab/{name}", **length, **known, Expect="100-continue")
+        assert (web.line(), web.line()) == ("HTTP/1.1 100 Continue\r", "\r")
+        web.send_raw(b"4\r\nhalf\r\n" if chunked else b"half")
+        return web
+
+    first = begin("a", token)
+    gone = HttpClient(server.port).request("DELETE", "/api/v1/tokens/ci", **owner)
+    assert gone.status == 200, gone
+    told = first.response()
+    assert (told.status, b"was revoked" in told.body, first.rest()) == (401, True, b"")
+    second = begin("b", {"Authorization": owner["Authorization"]})
+    operator = RawAdminClient(server)
+    operator.ask(do="kick", room="lobby", user="ann", text="enough")
+    assert second.response().status == 403
+    for name in ("a", "b"):
+        assert HttpClient(server.port).request("GET", f"/lab/{name}").status == 404
 
 
 def test_the_first_of_two_uploads_is_stored(server, ask):

@@ -8,7 +8,7 @@ from chatservice.domain.chat import Arguments, Chat, Handler
 from chatservice.domain.handlers.room_handlers import entered
 from chatservice.domain.model import Session
 from chatservice.errors import Code, Message, Refusal
-from chatservice.grammar.help import TOPICS, help_lines, overview
+from chatservice.grammar.help import TOPICS, help_lines, overview, told_commands
 
 
 async def _register(chat: Chat, session: Session, args: Arguments) -> replies.Done:
@@ -31,14 +31,15 @@ def _help(chat: Chat, session: Session, args: Arguments) -> replies.Help:
     if about is None and not session.traits.many_rooms:
         return replies.Help(overview(may, session.user is not None))
     lines = help_lines(about, may)
+    commands = told_commands(about, may) if session.traits.many_rooms else ()
     if not lines and about is not None and about.casefold() in TOPICS:
         sentence = "You may use none of those commands here; `help` lists others."
         raise Refusal(Code.NOT_ALLOWED, sentence)
-    if not lines:
+    if not (lines or commands):
         raise Refusal(
             Code.UNKNOWN_COMMAND, "There is no such command; `help` lists those there are."
         )
-    return replies.Help(lines)
+    return replies.Help(lines, commands)
 
 
 ACCOUNT_HANDLERS: Mapping[str, Handler] = {

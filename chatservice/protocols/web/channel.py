@@ -1,7 +1,6 @@
 """HTTP/1.1 on a connection: reads requests, one after another, for a `Site`."""
 
 import re
-from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -29,11 +28,36 @@ LINGER_SECONDS = 5.0
 bytes were not read, its system would drop the response (RFC 9112, 9.6)."""
 
 
+_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")
+"""A line after the last chunk: a field (RFC 9112, 7.1.2)."""
+
+
+class _BadTrailer(Exception):
+    """A line after the last chunk that is no field: other servers may see the end of the request in
+    it, and the next request where this one does not."""
+
+
+class _Unread:
+    """The list of trailers: nobody reads them, but they are checked."""
+
+    def append(self, line: bytes) -> None:
+        """Take a trailer. Raises `_BadTrailer`."""
+        if not _TRAILER.fullmatch(line):
+            raise _BadTrailer
+
+
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 def _encoded(found: re.Match[bytes]) -> bytes:
     return b"%%%02X" % found[0][0]
+
+
+_STATUSES = {
+    EndReason.PUT_OUT: HTTPStatus.FORBIDDEN,
+    EndReason.REVOKED: HTTPStatus.UNAUTHORIZED,
+}
+"""The status of a request whose user is ended while its body comes."""
 
 
 class _EarlyPart:
@@ -183,7 +207,7 @@ class WebChannel(OneTimer, HTTPChannel):
             return False
         decoder: Any = self._transferDecoder
         if hasattr(decoder, "_trailerHeaders"):
-            decoder._trailerHeaders = deque(maxlen=0)  # nobody reads them
+            decoder._trailerHeaders = _Unread()
         return is_good
 
     def expect_body(self) -> None:
@@ -230,7 +254,10 @@ class WebChannel(OneTimer, HTTPChannel):
         if self._raw_body is not None:
             self._raw_body.received(data)
         else:
-            super().rawDataReceived(data)
+            try:
+                super().rawDataReceived(data)
+            except _BadTrailer:
+                self._respondToBadRequestAndDisconnect()
             # Twisted would read on here, whatever comes, until the client reads.
             waits = self._handlingRequest and self._waitingForTransport
             if waits and sum(map(len, self._dataBuffer)) > self._optimisticEagerReadSize:
@@ -312,8 +339,19 @@ class WebChannel(OneTimer, HTTPChannel):
         """End the connection, because the server stops or needs the place."""
         if self.streaming is not None:
             self.streaming.end(sentence, why)
-        else:
+        elif not self.call_off(sentence, why):
             self.loseConnection()
+
+    def call_off(self, sentence: str, why: EndReason) -> bool:
+        """End the connection if a body is on its way, and tell its request why. Return whether it
+        is so. A request whose body has come is still answered."""
+        coming = [it for it in self.requests if not it.body_complete]
+        if not coming:
+            return False
+        self.refuse(_STATUSES.get(why, HTTPStatus.SERVICE_UNAVAILABLE), sentence)
+        for it in coming:
+            it.connectionLost(Failure(connectionDone.value))
+        return True
 
     def is_evictable(self, busy: Collection[User]) -> bool:
         """Return whether a full server may end it."""

@@ -10,8 +10,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
-from chatservice.errors import Code, Refusal
-from chatservice.grammar import openapi, webanswers, websocket
+from chatservice.errors import Code, Message, Refusal
+from chatservice.grammar import openapi, webanswers, websocket, webtarget
 from chatservice.net.flow import SERVER_ERROR
 from chatservice.net.sniff import LineRow, PrefixRow
 from chatservice.protocols.irc.ircwebsocket import SUBPROTOCOLS
@@ -37,6 +37,9 @@ _REQUEST_LINE = re.compile(rb"[!#-'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP/1\.[01]")
 """A request line of any method (RFC 9112, 3)."""
 
 
+_NO_SUCH_METHOD = "This server has no such method; it has {methods}."
+
+
 def row(factory: Any) -> PrefixRow:
     """Return the row of HTTP in the table of a `chatservice.protocols.factory.ChatFactory`."""
     origins, pings = Origins(factory.host_names), Pings(factory)
@@ -56,14 +59,18 @@ def row_of_other_methods() -> LineRow:
 
 
 def _no_method(connection: Any, chat: Chat) -> NoReturn:
-    sentence = "This server has no such method; it has {methods}."
-    raise Refusal(Code.UNKNOWN_COMMAND, sentence, methods=", ".join(METHODS))
+    raise Refusal(Code.UNKNOWN_COMMAND, _NO_SUCH_METHOD, methods=", ".join(METHODS))
 
 
 def _turned_away(refusal: Refusal, begun: bytes) -> bytes:
     """Word a refusal of the whole connection."""
     body = str(refusal.sentence).encode() + b"\n"
-    if refusal.code is Code.UNKNOWN_COMMAND:
+    if (
+        begun.split(b" ", 1)[0].decode("latin-1") in METHODS
+        and refusal.code is Code.UNKNOWN_COMMAND
+    ):
+        start, body = "400 Bad Request", f"{webtarget.NO_TARGET}\n".encode()
+    elif refusal.code is Code.UNKNOWN_COMMAND:
         start = "501 Not Implemented"
     else:
         start = "503 Service Unavailable\r\nRetry-After: 10"
@@ -122,6 +129,11 @@ class Site:
             note_user(exchange)
             if (refused := self._origins.refusal(exchange)) is not None:
                 respond_text(exchange, *refused)
+                return
+            if exchange.method not in METHODS:
+                respond_text(
+                    exchange, 501, str(Message(_NO_SUCH_METHOD, methods=", ".join(METHODS)))
+                )
                 return
             self._route(exchange)
         except Exception:

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from chatservice.events import EndReason
 from chatservice.net.connection import MovingBytes
 from chatservice.net.flow import FlowControl
 
@@ -51,6 +52,10 @@ class _Gone:
 
     def dismiss(self) -> None:
         """Do nothing."""
+
+    def call_off(self, sentence: str, why: EndReason) -> bool:
+        """Do nothing."""
+        return True
 
     def take_raw(self, body: Any) -> None:
         """Do nothing."""

@@ -16,7 +16,7 @@ from chatservice.domain.fileconditions import file_changed
 from chatservice.domain.model import User
 from chatservice.domain.ports.file_ports import UNKNOWN_SIZE, FileReader
 from chatservice.domain.tickets import DownloadTicket, UploadTicket
-from chatservice.entries import FileMark
+from chatservice.entries import FileCondition, FileMark
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar import httpfields, webanswers, webapi, webtarget
 from chatservice.grammar.commands import COMMANDS
@@ -66,6 +66,10 @@ async def send(
     if wanted is not None and not wanted.holds(mark.sha256):
         reader.close()
         raise file_changed(mark.name, True)
+    if httpfields.is_known(exchange.header("If-None-Match"), tag):  # before any range is looked at
+        reader.close()
+        exchange.respond(304, b"", {**FILE_HEADERS, "ETag": tag})
+        return
     try:
         part = _part(exchange, mark.size, tag)
     except Refusal as refusal:
@@ -76,10 +80,7 @@ async def send(
     status, (start, end) = (206, part) if part is not None else (200, (0, mark.size))
     if part is not None:
         headers["Content-Range"] = httpfields.content_range(part, mark.size)
-    if httpfields.is_known(exchange.header("If-None-Match"), tag):
-        reader.close()
-        exchange.respond(304, b"", {**FILE_HEADERS, "ETag": tag})
-    elif exchange.method == "HEAD" or start == end or exchange.is_lost:
+    if exchange.method == "HEAD" or start == end or exchange.is_lost:
         reader.close()
         exchange.start(status, headers, end - start)
         exchange.finish()
@@ -144,7 +145,7 @@ async def check_known(
 ) -> None:
     """Raise `Refusal` (file-changed) if the client wants another file than the one that a request
     is about. `run` runs a `get`, and returns its reply."""
-    wanted = httpfields.condition(exchange.header("If-Match"), exchange.header("If-None-Match"))
+    wanted = _condition(exchange)
     if wanted is None:
         return
     place = {it: request.args[it] for it in ("room", "name", "version") if it in request.args}
@@ -152,6 +153,11 @@ async def check_known(
     reader.close()
     if not wanted.holds(reader.mark.sha256):
         raise file_changed(reader.mark.name, True)
+
+
+def _condition(exchange: Exchange) -> FileCondition | None:
+    """Return the condition that a request has."""
+    return httpfields.condition(exchange.header("If-Match"), exchange.header("If-None-Match"))
 
 
 # -- up --------------------------------------------------------------------------------------------
@@ -177,8 +183,7 @@ async def upload(
     size = UNKNOWN_SIZE if exchange.length is None else exchange.length
     if sha256 is not None and part is None and exchange.waits_to_send:
         more["offset"] = size  # no byte needs to come, if they are here
-    told = exchange.header("If-Match"), exchange.header("If-None-Match")
-    more["condition"] = httpfields.condition(*told)
+    more["condition"] = _condition(exchange)
     asked = replace(asked, args={**asked.args, **more})
     right = await run(asked.request(part.size if part is not None else size))
     if isinstance(right, FileMark):
@@ -247,6 +252,8 @@ async def answer_ticket(exchange: Exchange, chat: Chat, headers: Mapping[str, st
         up = chat.files.redeem(segments[1], UploadTicket, address)
         if sha256 is not None:
             up = chat.files.verified(up, sha256)
+        if (wanted := _condition(exchange)) is not None:
+            up = await chat.files.under_condition(up, wanted)
         mark = await receive(exchange, chat, up, offset)
         room = "" if up.destination.recipient is not None else up.destination.name
         told = {**headers, "Content-Type": JSON, "Cache-Control": "no-store"}

@@ -57,8 +57,9 @@ class SilentPeer:
         """Do nothing."""
 
     def end(self, sentence: str, why: EndReason) -> None:
-        """End the connection."""
-        self._connection.dismiss()
+        """End the connection; a request whose body still comes is told why."""
+        if not self._connection.channel.call_off(sentence, why):
+            self._connection.dismiss()
 
 
 class WebUser:
