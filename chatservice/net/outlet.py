@@ -100,6 +100,10 @@ class _NoSocket:
         return -1
 
 
+PIECE_BYTES = 4096
+"""Bytes up to which what waits to be sent is one piece: less is copied in 0.1 us."""
+
+
 class BoundedTransport(Connection):
     """The outlet of a TCP connection. It reads nothing while `unsent_bytes` wait to be sent.
 
@@ -152,8 +156,12 @@ class BoundedTransport(Connection):
             if sent == len(data):
                 return
             data = data[sent:]
-        self._tempDataBuffer = self._tempDataBuffer or []
+        pieces = self._tempDataBuffer = self._tempDataBuffer or []
         super().write(data)
+        # A piece takes 41 bytes beside its own: answers of two bytes to pings, which nobody reads,
+        # would take 28 times `unsent_bytes`.
+        if len(pieces) > 1 and len(pieces[-1]) + len(pieces[-2]) <= PIECE_BYTES:
+            pieces[-2:] = [pieces[-2] + pieces[-1]]
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         """Write in the next turn of the reactor, with everything that comes until then."""

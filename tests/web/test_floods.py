@@ -8,13 +8,18 @@ from contextlib import contextmanager
 
 import pytest
 
+from chatservice.limits import Limits
 from tests.servers import PATIENCE, RawClient, Server
+from tests.tls import TLS
 from tests.web.clients import HttpClient, WebSocketClient
 from tests.websocketframes import client_frame, client_header
 
 MB = 1_000_000
 HEAD = b"Host: localhost\r\n"
 PEERS = 20
+A_PEER = Limits().unsent_bytes + (1 << 16)
+"""Bytes of memory that a peer costs at most who asks and does not read: what may wait for it, and a
+piece of input with all that is made of it."""
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def flooded(start_server: Callable[..., Server]) -> Iterator[Server]:
 
 @contextmanager
 def staying_small(server: Server, beyond: int = 0) -> Iterator[None]:
-    """Check that its memory grows by no more than a megabyte a peer, `beyond` some bytes, and
+    """Check that its memory grows by no more than `A_PEER` for each peer, `beyond` some bytes, and
     that it serves somebody else while the peers are still there."""
     served(server)
     before = server.memory()
@@ -37,7 +42,7 @@ def staying_small(server: Server, beyond: int = 0) -> Iterator[None]:
         served(server)
     grown = server.memory() - before - beyond
     print(f"{grown / MB:.1f} MB for {PEERS} peers")
-    assert grown < PEERS * MB
+    assert grown < PEERS * A_PEER
 
 
 def served(server: Server) -> None:
@@ -63,6 +68,18 @@ def pour(client: RawClient, data: bytes, most: int) -> int:
     except (TimeoutError, ConnectionError):
         pass
     return taken
+
+
+class TlsClient(HttpClient):
+    """A connection that speaks HTTP over TLS."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.socket = TLS.wrap_socket(self.socket, server_hostname="127.0.0.1")
+
+
+class TlsWebSocketClient(WebSocketClient, TlsClient):
+    """A WebSocket over TLS."""
 
 
 def small(port: int, kind: type[HttpClient] = HttpClient) -> HttpClient:
@@ -210,6 +227,7 @@ FRAMES = {
     "message": client_header(7000),
     "fragments": client_frame(b"x", final=False) + client_frame(b"", 0, final=False) * 1000,
     "pings": client_frame(b"x" * 125, 9),
+    "empty pings": client_frame(b"", 9),
     "pongs": client_frame(b"x" * 125, 10),
     "requests": client_frame(b'{"do":"help"}'),
     "empty messages": client_frame(b""),
@@ -224,6 +242,24 @@ def test_frames_without_an_end_and_no_answer_read(flooded, frames):
         it.send_raw(client_frame(b'{"do":"hello","name":"p%d"}' % at))
         pour(it, frames * 500 if len(frames) < 1000 else frames, 5 * MB)
     served(flooded)
+
+
+@pytest.mark.parametrize("kind", [TlsClient, TlsWebSocketClient])
+def test_floods_over_tls(start_server: Callable[..., Server], kind: type[HttpClient]):
+    """TLS holds no more: nothing of what is asked is answered beyond what is read."""
+    server = start_server("--room", "lab", "--tls", "auto", request_seconds=600)
+    kind(server.port).close()
+    asked = b"GET / HTTP/1.1\r\n" + HEAD + b"\r\n"
+    if kind is TlsWebSocketClient:
+        asked = FRAMES["pings"]
+    with staying_small(server, beyond=PEERS * OF_TLS):
+        clients = [small(server.port, kind) for _ in range(PEERS)]
+        for it in clients:
+            assert pour(it, asked * 500, 20 * MB) < 20 * MB
+
+
+OF_TLS = 1 << 18
+"""Bytes that a connection of TLS takes beside (docs/performance.md)."""
 
 
 @pytest.mark.parametrize("size", range(1, 40))
