@@ -55,6 +55,7 @@ FIGURES = {
     "health_cpu_us_per_get": Compared("{:.1f} us", bound=DEARER),
     "page_cpu_us_per_get": Compared("{:.1f} us", bound=DEARER),
     "websocket_bytes_per_connection": Compared("{:.0f} bytes", bound=1.01),
+    "irc_bytes_per_connection": Compared("{:.0f} bytes", bound=1.01),
     "text_bytes_per_connection": Compared("{:.0f} bytes", bound=1.01),
     "json_bytes_per_connection": Compared("{:.0f} bytes", bound=1.01),
     "memory_during": Compared("{:.1f} MB", 1e-6, bound=DEARER),

@@ -54,6 +54,10 @@ struct protocol {
 #define JSON_JOIN "{\"do\":\"join\",\"room\":\"$r\"}\n"
 #define JSON_SAY "{\"do\":\"say\",\"room\":\"$r\",\"text\":\"$t\"}\n"
 #define JSON_OK "\"event\":\"ok\""
+#define IRC_HELLO "NICK $n\r\nUSER $n 0 * :$n\r\n"
+#define IRC_CAPS(names) "CAP REQ :" names "\r\n" IRC_HELLO "CAP END\r\n"
+#define IRC_JOIN "JOIN #$r\r\n"
+#define IRC_SAY "PRIVMSG #$r :$t\r\n"
 #define UPGRADE(path) \
     "GET " path " HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -67,8 +71,14 @@ static const struct protocol PROTOCOLS[] = {
      true},
     /* nginx with nchan: who connects to a channel receives its messages, and may send some. */
     {"nchan", "", "\r\n\r\n", "", "", "$t", true, QUIET, UPGRADE("/rooms/$r"), false},
-    {"irc", "NICK $n\r\nUSER $n 0 * :$n\r\n", " 001 ", "JOIN #$r\r\n", " 366 ",
-     "PRIVMSG #$r :$t\r\n", false, QUIET, NULL, false},
+    {"irc", IRC_HELLO, " 001 ", IRC_JOIN, " 366 ", IRC_SAY, false, QUIET, NULL, false},
+    /* IRC with sets of capabilities that real clients ask for. */
+    {"irc-time", IRC_CAPS("server-time"), " 001 ", IRC_JOIN, " 366 ", IRC_SAY, false, QUIET, NULL,
+     false},
+    {"irc-tags", IRC_CAPS("server-time message-tags"), " 001 ", IRC_JOIN, " 366 ", IRC_SAY, false,
+     QUIET, NULL, true},
+    {"irc-full", IRC_CAPS("server-time message-tags account-tag batch draft/multiline"), " 001 ",
+     IRC_JOIN, " 366 ", IRC_SAY, false, QUIET, NULL, true},
     /* Redis, RESP3. Messages are pushed although there are no replies. */
     {"redis", "HELLO 3\r\n", "modules", "SUBSCRIBE $r\r\nCLIENT REPLY OFF\r\n", "subscribe",
      "*3\r\n$$7\r\nPUBLISH\r\n$$4\r\n$r\r\n$$$l\r\n$t\r\n", true, QUIET, NULL, false},
@@ -79,8 +89,12 @@ static const struct protocol PROTOCOLS[] = {
 
 /* -- options ----------------------------------------------------------------------------------- */
 
+enum { KINDS = sizeof PROTOCOLS / sizeof *PROTOCOLS };
+
 static struct {
     const struct protocol *protocol;
+    const struct protocol *mixed[KINDS]; /* those of the connections, which take turns */
+    int kinds;                           /* how many these are; `protocol` is the first one */
     const struct protocol *speakers; /* that of the senders, if it is another one */
     int port;
     int pid;     /* of the server, for its CPU time and memory */
@@ -192,8 +206,8 @@ static struct room *rooms;
 static uint32_t ring; /* size of `order`, less one: a power of two, less one */
 static int poller;
 static double last_byte;    /* when something was last received */
-static size_t delivered;    /* the length of a line as it is delivered to a reader */
-static size_t echoed;       /* ... to a sender */
+static size_t lengths[KINDS]; /* of a line as it is delivered, in each protocol */
+static size_t delivered;    /* ... in that of the first reader */
 static char *lines;         /* what one sender sends, often enough to fill a window */
 static size_t line, window; /* the length of one of them, and of all */
 static bool owing;          /* whether a connection was full when it should have sent */
@@ -272,7 +286,8 @@ static void connect_one(int room)
     struct linger abort = {1, 0}; /* leave no port in TIME_WAIT behind */
     int on = 1;
     struct link *it = &links[opened++];
-    it->speaks = want.speakers && sends(opened - 1) ? want.speakers : want.protocol;
+    it->speaks = want.speakers && sends(opened - 1) ? want.speakers
+                                                    : want.mixed[(opened - 1) % want.kinds];
     it->room = room;
     it->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (it->fd < 0) fail("socket: %s (see ulimit -n)", strerror(errno));
@@ -417,18 +432,21 @@ static size_t compose(int room, char *into)
     return frame(into, said);
 }
 
-/* Let `speaker` say one message, the first of its room, and count the bytes that `reader` and
- * `sender` receive. */
-static void calibrate(struct link *speaker, struct link *reader, struct link *sender)
+/* Let `speaker` say one message, the first of its room, and count the bytes that the others receive
+ * in each protocol. */
+static void calibrate(struct link *speaker)
 {
     char text[LINE];
     line = compose(speaker->room, text);
     reset();
     write_all(speaker, text, line);
     wait_until_quiet();
-    delivered = reader->bytes;
-    echoed = sender->bytes;
-    if (delivered < (size_t)want.text) fail("a message was not delivered");
+    for (struct link *it = links; it < links + opened; it++)
+        if (it->bytes) lengths[it->speaks - PROTOCOLS] = it->bytes;
+    for (int i = 0; i < want.kinds; i++)
+        if (lengths[want.mixed[i] - PROTOCOLS] < (size_t)want.text)
+            fail("a message was not delivered");
+    delivered = lengths[want.protocol - PROTOCOLS];
 }
 
 /* Return the lines that are in so many bytes, or the bytes of so many `lines` if `inverse`, as a
@@ -436,7 +454,8 @@ static void calibrate(struct link *speaker, struct link *reader, struct link *se
  * power of ten on. */
 static uint64_t convert(const struct link *it, uint64_t amount, bool inverse)
 {
-    uint64_t each = it->speaks == want.protocol ? delivered : echoed;
+    uint64_t each = lengths[it->speaks - PROTOCOLS];
+    if (!each) return 0; /* it is the only one who speaks that, and says all itself */
     if (!it->speaks->numbered) return inverse ? amount * each : amount / each;
     uint64_t result = 0;
     for (uint64_t position = 2, end = 10;; position = end, end *= 10, each++) {
@@ -635,7 +654,7 @@ static void measure_throughput(void)
 {
     int count = want.rooms * want.readers;
     enter(count, want.readers);
-    calibrate(&links[0], &links[want.readers - 1], &links[want.senders - 1]);
+    calibrate(&links[0]);
     prepare_lines(want.window);
     reset();
 
@@ -762,7 +781,7 @@ static void gather(void)
 {
     enter(want.readers + 1, want.readers + 1);
     if (want.protocol->upgrade) fail("only lines have ends that are found");
-    calibrate(&links[want.readers], &links[0], &links[0]);
+    calibrate(&links[want.readers]);
     prepare_lines(64);
 }
 
@@ -875,10 +894,20 @@ static void measure_idle(void)
 
 static const struct protocol *protocol_called(const char *name)
 {
-    for (size_t i = 0; i < sizeof PROTOCOLS / sizeof *PROTOCOLS; i++)
+    for (int i = 0; i < KINDS; i++)
         if (!strcmp(PROTOCOLS[i].name, name)) return &PROTOCOLS[i];
     fail("no protocol is called %s", name);
     return NULL;
+}
+
+/* Take the protocols of a list, such as `irc,irc-tags`. */
+static void mix_protocols(char *names)
+{
+    for (char *name = strtok(names, ","); name; name = strtok(NULL, ",")) {
+        if (want.kinds == KINDS) fail("there are too many protocols");
+        want.mixed[want.kinds++] = protocol_called(name);
+    }
+    want.protocol = want.mixed[0];
 }
 
 static void read_options(int count, char **arguments)
@@ -893,7 +922,10 @@ static void read_options(int count, char **arguments)
     };
     for (int c; (c = getopt_long(count, arguments, "", OPTIONS, NULL)) != -1;) {
         switch (c) {
-        case 'd': want.protocol = protocol_called(optarg); break;
+        case 'd':
+            want.kinds = 0;
+            mix_protocols(optarg);
+            break;
         case 'p': want.port = atoi(optarg); break;
         case 'i': want.pid = atoi(optarg); break;
         case 'r': want.rooms = atoi(optarg); break;

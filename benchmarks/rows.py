@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks import floods, measure, web
+from benchmarks import floods, irc, measure, web
 from benchmarks.measure import Measure
 from benchmarks.peers import BROKERS, CHATS, FILES
 
@@ -135,6 +135,11 @@ def _websockets(it: Figures) -> str:
         return _deliveries(it)
     json_ = f"JSON {it['json_deliveries_per_s'] / 1e6:.2f}"
     return f"{_deliveries(it)}, {json_}; CPU a JSON one {it['json_cpu_ns_per_delivery']:.0f} ns"
+
+
+def _capability_sets(it: Figures) -> str:
+    alone = "; ".join(f"{x} {it[f'{x}_cpu_ns_per_delivery']:.0f}" for x in irc.SETS)
+    return f"{_deliveries(it)}; ns of CPU with one set: {alone}"
 
 
 def _web_up(it: Figures) -> str:
@@ -296,6 +301,47 @@ ROWS: dict[str, Row] = {
             ),
             (OURS, "nchan"),
             "nchan",
+        ),
+        *(
+            Row(
+                f"{name}-irc",
+                f"{title}, with IRC clients for this server, too",
+                irc.throughput(*talk),
+                _deliveries,
+                "deliveries_per_s",
+                (_faster(factor),),
+                (OURS, "inspircd"),
+            )
+            for name, title, talk, factor in (
+                ("1x100", "1 room x 100 readers, 10 senders", (1, 100, 10, 64), 2.5),
+                ("1x1000", "1 room x 1000 readers, 10 senders", (1, 1000, 10, 64), 6),
+                ("100x10", "100 rooms x 10 readers, 1 sender each", (100, 10, 1, 64), 1),
+            )
+        ),
+        Row(
+            "sets-irc",
+            "1 room x 100 IRC clients with four sets of capabilities, in turns with one set",
+            irc.capability_sets(100, 10, 64),
+            _capability_sets,
+            "deliveries_per_s",
+            (
+                Target(
+                    "at most 2 x the CPU a delivery of clients without capabilities",
+                    2,
+                    False,
+                    within("cpu_ns_per_delivery", "none_cpu_ns_per_delivery"),
+                ),
+            ),
+            (OURS,),
+        ),
+        Row(
+            "idle-irc",
+            "10,000 IRC clients that do nothing, in rooms of 100",
+            measure.idle(10_000, 100, ("irc",)),
+            _connections,
+            "bytes_per_connection",
+            (Target("at most 3072 bytes each", 3072, False, ours("bytes_per_connection")),),
+            (OURS, "inspircd"),
         ),
         Row(
             "idle-web",

@@ -29,21 +29,13 @@ from chatservice.net.outlet import Outlet
 class EntryFormat:
     """The encoders of a format: for `live` entries, for `replayed` ones from before the reader
     came, for events, and for the offer to `skip`, if the format has one. `closing` are the bytes
-    with which the server ends a connection, if the format has some. `inbox` has the encoders of
-    live and of replayed entries of an inbox, in a format in which these name their reader."""
+    with which the server ends a connection, if the format has some."""
 
     live: Encoder
     replayed: Encoder
     event: Callable[[Event], bytes]
     skip: Callable[[str, int], bytes] | None = None
     closing: bytes = b""
-    inbox: tuple[Encoder, Encoder] | None = None
-
-    def encoders(self, log: Log) -> tuple[Encoder, Encoder]:
-        """Return the encoders of the live and of the replayed entries of a log."""
-        if self.inbox is not None and log.name == "@":
-            return self.inbox
-        return self.live, self.replayed
 
 
 class ReplaySource(Protocol):
@@ -303,11 +295,15 @@ class Subscription:
             "What was said before could not be read; connect again to go on.", EndReason.FAILED
         )
 
+    def _encoders(self, log: Log) -> tuple[Encoder, Encoder]:
+        """Return the encoders of the live and of the replayed entries of a log."""
+        return self.format.live, self.format.replayed
+
     def _pass_block(self, cursor: Cursor, block: Block, budget: int) -> bytes:
         """Move a cursor past a block, or about `budget` bytes of it, and return these."""
         fresh = block.first > cursor.position and block.first > cursor.live_from
         if fresh and cursor.own_runs is None and not cursor.owner.ignored:
-            data = block.encoded(self.format.encoders(cursor.log)[0], cursor.log.name)
+            data = block.encoded(self._encoders(cursor.log)[0], cursor.log.name)
             if len(data) <= budget:
                 self._source.deliveries.entries += block.last + 1 - block.first
                 cursor.position = block.last
@@ -319,7 +315,7 @@ class Subscription:
         leaves out some of it."""
         name, own, picked = cursor.log.name, cursor.own_runs or (), []
         ignored = cursor.owner.ignored
-        live, replayed = self.format.encoders(cursor.log)
+        live, replayed = self._encoders(cursor.log)
         pieces = block.encoded_runs(live, name)
         for (first, run), piece in zip(block.runs, pieces, strict=True):
             last = first + len(run.texts) - 1

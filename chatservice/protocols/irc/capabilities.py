@@ -52,7 +52,7 @@ async def cap(it: IrcSession, message: IrcMessage) -> None:
         version = message.param(1)
         values = version.isdecimal() and len(version) < 9 and int(version) >= VALUES_SINCE
         if values:
-            it.caps |= {Caps.CAP_NOTIFY}
+            it.use(it.caps | {Caps.CAP_NOTIFY})
         shown = [f"{name}={value}" if value and values else name for name, value in OFFERED.items()]
         _show(it, "LS", shown, bool(values))
     elif verb == "LIST":

@@ -118,7 +118,6 @@ def prefix(it: IrcSession, room: Room, user: User) -> str:
 
 def show_names(it: IrcSession, room: Room) -> None:
     """Show the users of a room."""
-    room.log.send_events()  # departures come first
     where, with_host = channel(room.name), it.has(Caps.USERHOST_IN_NAMES)
     shown, size = list[str](), 0
     sign = "=" if room.is_open else "@"
@@ -145,6 +144,7 @@ def names_(it: IrcSession, message: IrcMessage) -> None:
     for name in message.param(0).split(",")[:MOST_TARGETS]:
         room = _readable(it, name)
         if room is not None:
+            room.log.send_events()  # departures come first
             show_names(it, room)
         else:
             it.numeric(Numeric.ENDOFNAMES, name[:64], "is all.")

@@ -1,12 +1,55 @@
 """Delivery to an IRC client: what differs from reader to reader is left out, or made for it."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, Protocol
 
 from chatservice import events
-from chatservice.domain.log import EventBatch
+from chatservice.domain.log import Encoder, EventBatch, Log
 from chatservice.domain.model import Session
-from chatservice.net.delivery import Subscription
+from chatservice.grammar import ircformat
+from chatservice.net.delivery import EntryFormat, Subscription
+
+Encoders = tuple[Encoder, Encoder]
+"""The encoders of live entries and of those of the past."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IrcFormat(EntryFormat):
+    """A format of IRC: `inbox` returns the encoders of an inbox, whose messages name their reader,
+    for a nick."""
+
+    inbox: Callable[[str], Encoders]
+
+
+def format_for(caps: frozenset[str]) -> IrcFormat:
+    """Return the format for these capabilities: the same object for equal ones."""
+    return _format(caps & (ircformat.OF_ENTRIES | ircformat.OF_EVENTS))
+
+
+@lru_cache(maxsize=256)
+def _format(caps: frozenset[str]) -> IrcFormat:
+    live, past = ircformat.room_encoders(caps)
+    inbox = partial(_inbox, ircformat.entry_caps(caps))
+    return IrcFormat(live, past, ircformat.event_encoder(caps), inbox=inbox)
+
+
+def _inbox(caps: frozenset[str], nick: str) -> Encoders:
+    encode = ircformat.encode_run
+    return partial(encode, caps, nick, False), partial(encode, caps, nick, True)
+
+
+class Reader(Protocol):
+    """The reader of a subscription: its `session`, and the messages of events for it alone."""
+
+    @property
+    def session(self) -> Session:
+        """The session."""
+
+    def personal(self, event: events.Event) -> bytes:
+        """Render an event that tells its reader about themselves."""
+
 
 _PERSONAL = (events.UserLeft, events.UserRenamed, events.PutOut, events.ReadMoved)
 
@@ -16,22 +59,27 @@ class IrcSubscription(Subscription):
     told once, however many rooms they share.
 
     Rooms gather their events, so when this is told in one of them, the same may still wait in
-    others. There it is `_told` already. `render` makes the messages of an event for this reader
-    alone.
+    others. There it is `_told` already.
     """
 
-    __slots__ = ("_told", "render", "session")
+    __slots__ = ("_told", "reader")
 
-    session: Session
-    render: Callable[[events.Event], bytes]
+    reader: Reader
+    format: IrcFormat
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._told: list[events.Event] = []
+        self._told: tuple[events.Event, ...] = ()
 
     def forget(self) -> None:
-        """Forget the session, which is over."""
-        del self.session, self.render
+        """Forget the reader, whose session is over."""
+        del self.reader
+
+    def _encoders(self, log: Log) -> Encoders:
+        user = self.reader.session.user
+        if log.name == "@" and user is not None:
+            return self.format.inbox(user.name)
+        return super()._encoders(log)
 
     def tell(self, news: EventBatch) -> None:
         """Show events, unless the transport is full."""
@@ -49,21 +97,21 @@ class IrcSubscription(Subscription):
             case events.UserLeft(reason=events.LeaveReason.QUIT) | events.UserRenamed():
                 for at, told in enumerate(self._told):
                     if told is event:
-                        del self._told[at]
+                        self._told = (*self._told[:at], *self._told[at + 1 :])
                         return b""
                 self._note_told(event)
             case events.PutOut() | events.ReadMoved():
-                return self.render(event)
+                return self.reader.personal(event)
         return self.format.event(event)
 
     def _note_told(self, event: events.UserLeft | events.UserRenamed) -> None:
         """Note the events of other rooms that tell the same. Those of rooms that the session leaves
         meanwhile never come, so only the last ones are kept."""
-        for room in self.session.rooms if len(self.session.rooms) > 1 else ():
-            other = room.log.departure(event.who)
-            if other is not None and type(other) is type(event):
-                self._told.append(other)
-        del self._told[:-_TOLD]
+        rooms = self.reader.session.rooms
+        if len(rooms) > 1:
+            others = (room.log.departure(event.who) for room in rooms)
+            told = [it for it in others if it is not None and type(it) is type(event)]
+            self._told = (*self._told, *told)[-_TOLD:]
 
 
 _TOLD = 256

@@ -25,7 +25,7 @@ def motd(it: IrcSession) -> None:
 def lusers(it: IrcSession) -> None:
     """Show how many are here."""
     chat = it.chat
-    users = sum(user.visible for user in chat.users.by_key.values())
+    users = len(chat.users.by_key)  # not those alone who are seen: each client asks as it comes
     rooms = sum(room.is_open for room in chat.rooms.by_key.values())
     it.numeric(Numeric.LUSERCLIENT, f"There are {users} users on 1 server")
     it.numeric(Numeric.LUSERCHANNELS, str(rooms), "public channels")

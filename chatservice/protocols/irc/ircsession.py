@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from inspect import isawaitable
 from typing import Any, ClassVar
 
@@ -12,16 +12,15 @@ from chatservice.domain.dispatch import count_request, dispatch
 from chatservice.domain.model import Room, Session, SessionTraits, User
 from chatservice.errors import Code, Refusal
 from chatservice.events import EndReason
-from chatservice.grammar import irc, ircformat
+from chatservice.grammar import irc
 from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import Request
 from chatservice.grammar.irc import IrcMessage, render
-from chatservice.grammar.ircformat import SERVER, Caps, channel, sentence, source
+from chatservice.grammar.ircformat import CHANNEL, SERVER, Caps, channel, sentence, source
 from chatservice.grammar.ircnumerics import Numeric, Purpose
 from chatservice.net.connection import Connection
-from chatservice.net.delivery import EntryFormat
 from chatservice.protocols.irc.ircanswers import LABEL_BYTES, SHOWN, Answer, AnsweringSession
-from chatservice.protocols.irc.ircdelivery import IrcSubscription
+from chatservice.protocols.irc.ircdelivery import IrcFormat, IrcSubscription, format_for
 
 IRC_CLIENT = SessionTraits(
     sees_own_entries=False,
@@ -50,10 +49,7 @@ class IrcSession(AnsweringSession):
     """
 
     kind = "IRC"
-    format = EntryFormat(
-        *ircformat.room_encoders(NO_CAPS),
-        event=ircformat.event_encoder(NO_CAPS),
-    )
+    format = format_for(NO_CAPS)
     traits = IRC_CLIENT
     handlers: ClassVar[Mapping[str, Handler]] = {}
 
@@ -72,7 +68,7 @@ class IrcSession(AnsweringSession):
         """Write entries and events once the client is registered (`begin`)."""
         subscription = self._subscription
         assert isinstance(subscription, IrcSubscription)
-        subscription.session, subscription.render = self._session, self._personal
+        subscription.reader = self
         self.use(self.caps)
 
     def _subscribe(self, connection: Connection, chat: Chat) -> IrcSubscription:
@@ -115,25 +111,12 @@ class IrcSession(AnsweringSession):
     def use(self, caps: frozenset[str]) -> None:
         """Encode for these capabilities from now on. A client that asks for the past itself is not
         shown what is unread, and one that tells what is read has not read what it is shown."""
-        self.caps = caps
-        self._session.traits = replace(
-            self._session.traits,
-            reads_as_shown=Caps.READ_MARKER not in caps,
-            sees_unread=Caps.CHATHISTORY not in caps,
-            sees_typing=Caps.MESSAGE_TAGS in caps,
-        )
+        self.caps, self._session.traits = _agreed(caps, self._session.traits)
         self._subscription.format = self._format_for(caps)
 
-    def _format_for(self, caps: frozenset[str]) -> EntryFormat:
+    def _format_for(self, caps: frozenset[str]) -> IrcFormat:
         """Return the encoders for these capabilities."""
-        live, past = ircformat.room_encoders(caps)
-        event = ircformat.event_encoder(caps)
-        inbox = partial(self._private, caps, False), partial(self._private, caps, True)
-        return EntryFormat(live, past, event, inbox=inbox)
-
-    def _private(self, caps: frozenset[str], past: bool, first: int, run: Any, log: str) -> bytes:
-        """Encode a run of the inbox for the nick that the user has now."""
-        return ircformat.encode_run(ircformat.entry_caps(caps), self.nick, past, first, run, log)
+        return format_for(caps)
 
     async def ask(self, command: str, **args: Any) -> Any:
         """Dispatch a request, and return its reply. Arguments that are None are left out. Raises
@@ -161,7 +144,7 @@ class IrcSession(AnsweringSession):
 
     def find_room(self, name: str) -> Room | None:
         """Return the room of a channel, seen or not, or None. Numbers of rooms are no channels."""
-        if not name.startswith(ircformat.CHANNEL):
+        if not name.startswith(CHANNEL):
             return None
         found = self._chat.rooms.by_key.get(names.key(name[1:]))
         return found if found is not None and not found.log.removed else None
@@ -225,7 +208,7 @@ class IrcSession(AnsweringSession):
 
     # -- what is told to this client alone -------------------------------------------------------
 
-    def _personal(self, event: events.Event) -> bytes:
+    def personal(self, event: events.Event) -> bytes:
         """Render an event that tells its reader about themselves."""
         if isinstance(event, events.PutOut):
             where = channel(event.room)
@@ -269,6 +252,19 @@ class IrcSession(AnsweringSession):
         if self._session.user is None or self.registering is not None:
             self._write(f"{render('', 'ERROR', sentence)}\r\n".encode())
         super().end(sentence, why)
+
+
+@lru_cache(maxsize=256)
+def _agreed(caps: frozenset[str], traits: SessionTraits) -> tuple[frozenset[str], SessionTraits]:
+    """Return capabilities, and the traits of a session that has agreed on them: the same objects
+    for all such sessions."""
+    changed = replace(
+        traits,
+        reads_as_shown=Caps.READ_MARKER not in caps,
+        sees_unread=Caps.CHATHISTORY not in caps,
+        sees_typing=Caps.MESSAGE_TAGS in caps,
+    )
+    return caps, changed
 
 
 MONITORED = 100

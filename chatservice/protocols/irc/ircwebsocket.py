@@ -9,7 +9,7 @@ from chatservice.events import Event
 from chatservice.grammar import websocket
 from chatservice.grammar.websocket import BINARY, TEXT, CloseCode
 from chatservice.net.connection import Connection
-from chatservice.net.delivery import EntryFormat
+from chatservice.protocols.irc.ircdelivery import Encoders, IrcFormat
 from chatservice.protocols.irc.ircdoor import IrcClientSession
 
 SUBPROTOCOLS = {"text.ircv3.net": TEXT, "binary.ircv3.net": BINARY}
@@ -42,6 +42,23 @@ def _framed_event(encode: Callable[[Event], bytes], opcode: int) -> Callable[[Ev
     return partial(_event, encode, opcode)
 
 
+@lru_cache(maxsize=256)
+def _framed(plain: IrcFormat, opcode: int) -> IrcFormat:
+    """Return a format whose messages are frames."""
+    return IrcFormat(
+        _framed_run(plain.live, opcode),
+        _framed_run(plain.replayed, opcode),
+        _framed_event(plain.event, opcode),
+        closing=_CLOSING,
+        inbox=partial(_inbox, plain.inbox, opcode),
+    )
+
+
+def _inbox(encoders: Callable[[str], Encoders], opcode: int, nick: str) -> Encoders:
+    live, past = encoders(nick)
+    return partial(_run, live, opcode), partial(_run, past, opcode)
+
+
 class IrcWebSocketSession(IrcClientSession):
     """A session of an IRC client in frames with that `opcode`."""
 
@@ -53,21 +70,12 @@ class IrcWebSocketSession(IrcClientSession):
         self._opcode = opcode
         super().__init__(connection, chat)
 
-    def _format_for(self, caps: frozenset[str]) -> EntryFormat:
-        plain, opcode = super()._format_for(caps), self._opcode
-        inbox = None
-        if plain.inbox is not None:
-            inbox = (partial(_run, plain.inbox[0], opcode), partial(_run, plain.inbox[1], opcode))
-        return EntryFormat(
-            _framed_run(plain.live, opcode),
-            _framed_run(plain.replayed, opcode),
-            _framed_event(plain.event, opcode),
-            closing=_CLOSING,
-            inbox=inbox,
-        )
+    def _format_for(self, caps: frozenset[str]) -> IrcFormat:
+        return _framed(super()._format_for(caps), self._opcode)
 
-    def _personal(self, event: Event) -> bytes:
-        return _frames(super()._personal(event), self._opcode)
+    def personal(self, event: Event) -> bytes:
+        """Render an event that tells its reader about themselves."""
+        return _frames(super().personal(event), self._opcode)
 
     def _write(self, data: bytes) -> None:
         super()._write(_frames(data, self._opcode))
