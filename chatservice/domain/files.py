@@ -414,27 +414,26 @@ class Files:
             "{user} fetched {file} ({size} bytes)", user=who, file=mark.name, size=mark.size
         )
 
-    def verified(self, upload: UploadTicket, sha256: str) -> UploadTicket:
-        """Return a ticket for the same upload, which is to have that SHA-256. Raises `Refusal`
-        (wrong-sha256; not-allowed, banned if the ticket is no longer due)."""
-        if upload.sha256 == sha256:
+    async def narrowed(
+        self, upload: UploadTicket, sha256: str | None, condition: FileCondition | None
+    ) -> UploadTicket:
+        """Return a ticket for the same upload, which is to have a SHA-256 and to keep a condition,
+        if they are given (`upload_ticket`). Raises `Refusal` (wrong-sha256, file-changed;
+        not-allowed, banned if the ticket is no longer due)."""
+        if sha256 in (None, upload.sha256) and condition is None:
             return upload
-        if upload.sha256 is not None:
+        if sha256 is not None and upload.sha256 not in (None, sha256):
             sentence = "The ticket is for a file with another SHA-256; ask for another ticket."
             raise Refusal(Code.WRONG_SHA256, sentence)
-        self.recheck(upload)
-        return self._rights.tickets.add(replace(upload, sha256=sha256))
-
-    async def under_condition(self, upload: UploadTicket, condition: FileCondition) -> UploadTicket:
-        """Return a ticket for the same upload, which is to keep a `condition`, as in
-        `upload_ticket`. Raises `Refusal` (file-changed; not-allowed, banned if the ticket is no
-        longer due)."""
-        self.recheck(upload)  # so it allows to read the room
-        if upload.destination.recipient is not None and upload.folder != upload.user.folder:
+        self.recheck(upload)  # so its user may read the room
+        to_another = (
+            upload.destination.recipient is not None and upload.folder != upload.user.folder
+        )
+        if condition is not None and to_another:
             raise Refusal(Code.NOT_ALLOWED, _UNSEEN)
-        conditional = self._rights.tickets.add(replace(upload, condition=condition))
-        await self.conditions.check(conditional)
-        return conditional
+        new = replace(upload, sha256=sha256 or upload.sha256, condition=condition)
+        await self.conditions.check(self._rights.tickets.add(new))
+        return new
 
     def issue(self, ticket: DownloadTicket | UploadTicket) -> str:
         """Return a code for a ticket."""

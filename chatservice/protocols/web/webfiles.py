@@ -250,10 +250,7 @@ async def answer_ticket(exchange: Exchange, chat: Chat, headers: Mapping[str, st
     elif exchange.method == "PUT":
         sha256, offset = _digest(exchange), _offset(exchange, fields)
         up = chat.files.redeem(segments[1], UploadTicket, address)
-        if sha256 is not None:
-            up = chat.files.verified(up, sha256)
-        if (wanted := _condition(exchange)) is not None:
-            up = await chat.files.under_condition(up, wanted)
+        up = await chat.files.narrowed(up, sha256, _condition(exchange))
         mark = await receive(exchange, chat, up, offset)
         room = "" if up.destination.recipient is not None else up.destination.name
         told = {**headers, "Content-Type": JSON, "Cache-Control": "no-store"}
