@@ -10,6 +10,7 @@ from typing import Any
 from chatservice import names, replies
 from chatservice.domain.accounts import Accounts
 from chatservice.domain.annotating import Annotator
+from chatservice.domain.elsewhere import GATHER_SECONDS, Elsewhere
 from chatservice.domain.files import Files
 from chatservice.domain.history import HistoryReader
 from chatservice.domain.log import Block, BlockCache, Cursor, Log
@@ -83,6 +84,7 @@ class Chat:
             seconds=seconds,
             call_soon=self._soon,
             report=report,
+            elsewhere=Elsewhere(engine.others, partial(loop.call_later, GATHER_SECONDS)),
         )
         self.rooms = rooms = Rooms(services)
         self.users = users = Users(services, rooms, policy)
@@ -98,7 +100,7 @@ class Chat:
         self.unread = UnreadCounts(services, self.history)
         self.allows_guests = policy.guests
         self._engine = engine
-        self._replica = Replica(services, rooms, users, self.accounts, self.moderation)
+        self._replica = Replica(services, rooms, users, self.accounts, self.moderation, self.typing)
         self._loop = loop
         self._clock = clock
         self.monotonic = seconds

@@ -1,7 +1,7 @@
 """Rooms, users and sessions."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -22,7 +22,8 @@ class Room:
     In a `frozen` room only moderators speak. In slow mode, `slow` is the pause in seconds between
     two messages of a user, and `last_spoke` has the times of their last ones, by `User.id`, in
     milliseconds on a clock that never goes back. `names_shown` has the last name that was shown of
-    a user whose new one was not. `sessions` and `users()` are in order of arrival.
+    a user whose new one was not. `sessions` and `users()` are in order of arrival. `elsewhere` has
+    the users who are in it at other nodes of a cluster, by their keys.
     """
 
     log: Log
@@ -34,6 +35,7 @@ class Room:
     rules: Rules = field(default_factory=Rules)
     last_spoke: dict[str, int] = field(default_factory=dict)
     names_shown: dict["User", str] = field(default_factory=dict)
+    elsewhere: "Mapping[str, User]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.number, self.name = self.log.id, self.log.name
@@ -46,10 +48,16 @@ class Room:
 
     def has_user(self, user: "User") -> bool:
         """Return whether a user is in the room, seen or not."""
+        if self.elsewhere.get(user.key) is user:
+            return True
         return any(session in self.sessions for session in user.sessions)
 
     def shows(self, user: "User") -> bool:
         """Return whether others see a user in the room."""
+        return user.key in self.elsewhere or self.shows_here(user)
+
+    def shows_here(self, user: "User") -> bool:
+        """Return whether others see a user in the room, at this node."""
         return any(it in self.sessions for it in user.sessions if it.traits.visible)
 
     @property
@@ -63,10 +71,15 @@ class Room:
         return self.log.cursors
 
     def users(self, unseen: bool = False) -> "dict[User, None]":
-        """Return a new dict of the users whom others see in it; with `unseen`, of all."""
+        """Return a new dict of the users whom others see in it; with `unseen`, of all at this
+        node."""
         here = self.log.cursors
         found = [it.user for it in here if it.user is not None and (it.traits.visible or unseen)]
-        return dict.fromkeys(found)
+        users = dict.fromkeys(found)
+        if self.elsewhere and not unseen:
+            keys = {user.key for user in users}
+            users |= dict.fromkeys(it for key, it in self.elsewhere.items() if key not in keys)
+        return users
 
 
 @dataclass(slots=True)

@@ -55,10 +55,13 @@ class Moderation:
 
     async def kick(self, session: Session, room: Room, name: str, why: str) -> int:
         """Put a user out of a room, or, from the lobby, off the server. Return the number of their
-        connections there."""
+        connections there; those at another node count as one."""
         user = self._user_here(name)
         self._rights.check_outranks(session, room, user)
+        remote = self._users.elsewhere.by_id.get(user.id)
         connections = len(self._sessions_in(user, room))
+        if remote is not None:
+            connections += remote.nodes_in(None if room is self._rooms.lobby else room)
         if not connections:
             raise Refusal(
                 Code.NO_SUCH_USER,
@@ -91,7 +94,7 @@ class Moderation:
                 each.wake()
 
     def _user_here(self, name: str) -> User:
-        user = self._users.by_key.get(names.key(name[: names.LINE_BYTES]))
+        user = self._users.find(name)
         if user is None:
             shown = name if len(name) <= names.NAME_CHARACTERS else "that"
             raise Refusal(
@@ -123,12 +126,13 @@ class Moderation:
             )
         whom = whom.removeprefix("@")
         key, name = await self._check_outranks(session, room, whom)
-        user = self._users.by_key.get(key)
+        user = self._users.find(key)
         there = user.sessions if user is not None else ()
         addresses = ", ".join(sorted({each.peer.address or "here" for each in there}))
         await self._restrict(session, room, RuleKind.BANNED, key, name, until, why)
-        if user is None:
+        if user is None or (user.registered and not there):
             return f"{name} is kept out of {room.name}."
+        addresses = addresses or "another node"
         guest = "" if user.registered else " A guest can take another name; ban the address, too."
         return f"{name} is kept out of {room.name}; they come from {addresses}.{guest}"
 
@@ -140,7 +144,7 @@ class Moderation:
     async def _check_outranks(self, session: Session, room: Room, whom: str) -> tuple[str, str]:
         """Return the key and name of a user. Raises `Refusal` unless the session outranks them."""
         name = names.user(whom)
-        user = self._users.by_key.get(names.key(name))
+        user = self._users.find(name)
         self._rights.check_outranks(session, room, user if user is not None else names.key(name))
         return names.key(name), user.name if user is not None else name
 
@@ -158,7 +162,7 @@ class Moderation:
         if until:
             record = record._replace(term=f"for {duration((until - record.time) / 1000)}")
         rule = Rule(what, whom, until, record.who, record.time)
-        user = self._users.by_key.get(whom)
+        user = self._users.find(whom)
         held = [rule]
         if user is not None and user.guest_number:  # who is to have it under any other name, too
             held.append(rule._replace(subject=user.id, name_key=whom))
@@ -176,6 +180,7 @@ class Moderation:
         over = [*drop, *room.rules.expired(self._now())]
         if add and len(room.rules) - len(over) >= self._limits.rules:
             here = {user.id for user in self._users.by_key.values()}
+            here |= self._users.elsewhere.by_id.keys()
             over += [
                 it for it in room.rules.all(0) if is_guest_id(it.subject) and it.subject not in here
             ]
@@ -196,7 +201,7 @@ class Moderation:
             await self._remove_rules(session, room, [rule], str(range_))
             return
         key = names.key(whom.removeprefix("@")[: names.LINE_BYTES])
-        user = self._users.by_key.get(key)
+        user = self._users.find(key)
         by_id = room.rules.find(what, user.id, now) if user is not None else None
         found = [it for it in (by_id, room.rules.find(what, key, now)) if it is not None]
         if not found:
@@ -223,7 +228,7 @@ class Moderation:
         """Make a user a moderator, or the owner in the place of the former one."""
         now, by = self._now(), session.require_user()
         subject, former = names.key(names.user(whom)), list[Rule]()
-        user = self._users.by_key.get(subject)
+        user = self._users.find(subject)
         if user is None or user.registered:
             account, _ = await self._users.find_recipient(whom)
             name = account.name
@@ -359,7 +364,7 @@ class Moderation:
                     room=room.name,
                 )
             key = names.key(entry.who)
-            self._rights.check_outranks(session, room, self._users.by_key.get(key, key))
+            self._rights.check_outranks(session, room, self._users.find(key) or key)
         if entry.kind in (Kind.GONE, Kind.ERASED):
             raise Refusal(
                 Code.NO_SUCH_ENTRY, "There is nothing to erase at #{position}.", position=position

@@ -5,7 +5,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
-from chatservice import replies
+from chatservice import names, replies
 from chatservice.domain.ignoring import UNTOLD
 from chatservice.domain.model import Session, User
 from chatservice.domain.ports.account_ports import Account
@@ -42,6 +42,8 @@ class Presence:
     def idle_seconds(self, user: User) -> int:
         """Return for how many seconds a user has asked for nothing and said nothing, on any
         connection; 0 for less than `Limits.presence_seconds`."""
+        if not user.sessions:  # at another node, which does not tell
+            return 0
         active = max((it.active for it in user.sessions if it.traits.visible), default=0)
         idle = (self._now() - active) // 1000
         return idle if idle >= self._limits.presence_seconds else 0
@@ -49,7 +51,7 @@ class Presence:
     async def last_seen(self, key: str) -> int | None:
         """Return when the registered user with a key (`names.key`) was here last, in milliseconds
         since 1970; None if it is not known, or not shown, or if they are here now."""
-        account, user = await self._accounts.account(key), self._users.by_key.get(key)
+        account, user = await self._accounts.account(key), self._users.find(key)
         is_here = account is None or (user is not None and user.visible)
         return None if is_here or account is None else self._last_seen(account)
 
@@ -71,6 +73,8 @@ class Presence:
         whom, _ = await self._users.find_recipient(name)
         own = await self._accounts.account(user.key) if whom.id == user.id else None
         shown = own.shows_seen if own is not None else None
+        if not (isinstance(whom, User) and whom.visible):
+            whom = self._users.elsewhere.by_key.get(names.key(whom.name), whom)
         if not (isinstance(whom, User) and whom.visible):
             account = whom if isinstance(whom, Account) else await self._accounts.account(whom.key)
             time = self._last_seen(account) if account is not None else None

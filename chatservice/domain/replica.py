@@ -27,8 +27,10 @@ from chatservice.domain.ports.room_ports import (
     RulesChanged,
     TopicChanged,
 )
+from chatservice.domain.remotearrivals import RemoteArrivals
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import OF_ACCOUNTS
+from chatservice.domain.typingnotices import TypingNotices
 from chatservice.domain.users import Users
 from chatservice.entries import Kind, Run
 
@@ -43,6 +45,7 @@ class Replica:
         users: Users,
         accounts: Accounts,
         moderation: Moderation,
+        typing: TypingNotices,
     ) -> None:
         self._rooms = rooms
         self._users = users
@@ -52,11 +55,14 @@ class Replica:
         self._cache = services.cache
         self._publisher = services.publisher
         self._members, self._reading = services.members, services.reading
+        self._arrivals = RemoteArrivals(services, rooms, users)
+        self.here, self.present = self._arrivals.here, self._arrivals.present
+        self._typing = typing
 
     def appended(self, runs: Mapping[int, Sequence[tuple[int, Run]]]) -> None:
         """Show what other nodes have stored, by the numbers of the logs."""
         for number, new in runs.items():
-            log = self._users.log_by_id(number)
+            log = self._users.log_by_id(number, new[0][0])
             if log is not None:
                 self._publisher.show_appended(log, new)
             topics = [run.texts[-1] for _, run in new if run.kind is Kind.TOPIC]
@@ -70,6 +76,12 @@ class Replica:
             log = self._users.log_by_id(number)
             if log is not None:
                 log.end(position)
+
+    def typing(self, room: int, name: str) -> None:
+        """Show that a user at another node is typing in a room."""
+        found = self._rooms.by_number.get(room)
+        if found is not None:
+            self._typing.show_typing(found, name)
 
     def changed(self, change: Change) -> None:
         """Apply a change."""

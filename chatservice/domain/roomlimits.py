@@ -76,6 +76,7 @@ class RoomLimits:
         return not (
             room not in self._unowned
             or room.sessions
+            or room.elsewhere
             or room.log.last
             or room.log.removed
             or names.key(room.name) in self._protected

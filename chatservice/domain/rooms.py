@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from chatservice import events, names
+from chatservice.domain.elsewhere import Elsewhere
 from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.members import Members
@@ -46,6 +47,7 @@ class Services:
     seconds: Callable[[], float]
     call_soon: Callable[[Callable[[], None]], object]
     report: Report
+    elsewhere: Elsewhere
 
 
 class SlowMode:
@@ -117,6 +119,8 @@ class Rooms:
         self._store, self._files, self._cache = engine.rooms, engine.files, services.cache
         self._publisher, self._rights = services.publisher, services.rights
         self._members, self._reading = services.members, services.reading
+        self._elsewhere = services.elsewhere
+        self._elsewhere.rooms = self.by_number
         self._throttle, self._limits = services.throttle, limits
         self._now, self._call_soon = services.now, services.call_soon
         self._report = services.report
@@ -257,6 +261,7 @@ class Rooms:
         log = Log(row.number, row.name, row.last, self._cache)
         settings = row.topic, row.password, row.access, row.frozen, row.slow
         room = Room(log, *settings, Rules(row.rules))
+        room.elsewhere = self._elsewhere.in_room(row.number)
         self.by_key[names.key(room.name)] = self.by_number[room.number] = room
         self.room_limits.add(room)
 
@@ -266,6 +271,7 @@ class Rooms:
         room.log.removed = True
         self._put_everybody_out(room, "the server")  # this node's are out already
         self._members.room_ended(number)
+        self._elsewhere.forget_room(number)
         del self.by_number[number]
         del self.by_key[names.key(room.name)]
         self.room_limits.remove(room)
@@ -428,6 +434,7 @@ class Rooms:
         session.rooms = (*session.rooms, room) if session.rooms else room.as_tuple
         if not session.traits.many_rooms:
             session.current_room = room
+        self._elsewhere.note(user)
         self._members.entered(session, room, caught_up)
 
     def check_room_count(self, session: Session) -> None:
@@ -530,6 +537,8 @@ class Rooms:
         if not room.sessions:
             self.room_limits.room_emptied(room)
         user = session.user
+        if user is not None:
+            self._elsewhere.note(user)
         if user is None or not session.traits.visible or room.log.removed or room.shows(user):
             return
         name = room.names_shown.pop(user, user.name)

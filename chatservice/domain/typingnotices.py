@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from chatservice import names
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Room, Session
 from chatservice.domain.rooms import Services
@@ -14,6 +15,7 @@ class TypingNotices:
     def __init__(self, services: Services) -> None:
         self._rights, self._limits = services.rights, services.limits
         self._seconds = services.seconds
+        self._others = services.engine.others
         self._told: dict[tuple[str, int], float] = {}
 
     def show(self, session: Session, shown: bool) -> None:
@@ -34,8 +36,14 @@ class TypingNotices:
         if len(self._told) >= self._limits.typing_users:
             return
         self._told[key] = now
-        batch = EventBatch((UserTyping(room.name, user.name),))
+        self.show_typing(room, user.name)
+        if self._others is not None:
+            self._others.tell_typing(room.number, user.name)
+
+    def show_typing(self, room: Room, name: str) -> None:
+        """Show to the sessions in a room that a user is typing there."""
+        batch, key = EventBatch((UserTyping(room.name, name),)), names.key(name)
         for other in tuple(room.sessions):
-            ignores = user.key in other.ignored
-            if other.traits.sees_typing and other.user is not user and not ignores:
+            own = other.user is not None and other.user.key == key
+            if other.traits.sees_typing and not own and key not in other.ignored:
                 other.peer.tell(batch)

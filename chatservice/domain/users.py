@@ -79,6 +79,7 @@ class Users:
         self._now, self._report = services.now, services.report
         self._rooms, self._policy = rooms, policy
         self._members, self._reading = services.members, services.reading
+        self.elsewhere = services.elsewhere
         self._inboxes: WeakValueDictionary[int, Log] = WeakValueDictionary()
         self._ignoring: dict[str, set[Session]] = {}
         self._asking: dict[str, Session] = {}
@@ -320,10 +321,11 @@ class Users:
         self.by_key[key] = user
         return user
 
-    def inbox(self, user: User) -> Log:
-        """Return a user's inbox. A guest gets one with the first private message."""
+    def inbox(self, user: User, last: int = 0) -> Log:
+        """Return a user's inbox. A guest gets one with the first private message, behind `last`."""
         if user.inbox is None:
-            user.inbox = Log(-user.guest_number, "@", 0, self._cache)
+            user.inbox = Log(-user.guest_number, "@", last, self._cache)
+            self._inboxes[user.inbox.id] = user.inbox
             for session in user.sessions:
                 session.inbox = Cursor(user.inbox, session)
         return user.inbox
@@ -358,7 +360,8 @@ class Users:
         session.user, session.only_room = user, login.only
         was_here = user.visible
         user.sessions = (*user.sessions, session)
-        if user.visible and not was_here:
+        self.elsewhere.note(user)
+        if user.visible and not was_here and user.key not in self.elsewhere.by_key:
             self.watching.came(user)
         self._rooms.put_out_banned(user)
         for room in session.rooms:
@@ -399,8 +402,10 @@ class Users:
             session.inbox.close()
             session.inbox = None
         user.sessions = tuple(each for each in user.sessions if each is not session)
+        self.elsewhere.note(user)
         if session.traits.visible and not user.visible:
-            self.watching.gone(user.key, user.name)
+            if user.key not in self.elsewhere.by_key:
+                self.watching.gone(user.key, user.name)
             for call in self.on_gone if user.registered else ():
                 call(user)
         self._rights.tokens.pop(session, None)
@@ -421,6 +426,8 @@ class Users:
         user = self.by_key.get(names.key(change.account.name))
         if user is not None and user.id == change.guest:
             user.guest_number = 0
+            self.elsewhere.note_gone(change.guest)
+            self.elsewhere.note(user)
             self._members.registered(user)
             if user.inbox is not None:
                 user.inbox.id = change.account.inbox
@@ -453,10 +460,20 @@ class Users:
         does."""
         return self._asking.get(new)
 
-    def log_by_id(self, number: int) -> Log | None:
-        """Return a room's log or an account's inbox, or None if it is not in memory."""
+    def log_by_id(self, number: int, first: int | None = None) -> Log | None:
+        """Return a room's log or a user's inbox, or None if it is not in memory. A guest who is
+        here gets an inbox if its next entry, `first`, is named."""
         room = self._rooms.by_number.get(number)
-        return room.log if room is not None else self._inboxes.get(number)
+        log = room.log if room is not None else self._inboxes.get(number)
+        if log is None and number < 0 and first is not None:
+            user = next((it for it in self.by_key.values() if it.guest_number == -number), None)
+            log = self.inbox(user, first - 1) if user is not None else None
+        return log
+
+    def find(self, name: str) -> User | None:
+        """Return the user of a name who is here, or else at another node."""
+        key = names.key(name[: names.LINE_BYTES])
+        return self.by_key.get(key) or self.elsewhere.by_key.get(key)
 
     def end(self, session: Session, sentence: str, why: EndReason = EndReason.REVOKED) -> None:
         """End a session at once, with a sentence; nothing more is done for it."""
@@ -497,6 +514,7 @@ class Users:
         del self.by_key[was]
         user.rename(name)
         self.by_key[user.key] = user
+        self.elsewhere.note(user)
         for room in user.rooms:
             self._rooms.show_new_name(room, user, user, former, session)
         self._rooms.put_out_banned(user)
@@ -618,14 +636,19 @@ class Users:
         if user is not None:
             return user, self.inbox(user)
         account = await self._accounts.account(key)
-        if account is None:
+        if account is not None:
+            return account, await self._account_inbox(account)
+        guest = self.elsewhere.by_key.get(key)
+        if guest is None or guest.registered:
             shown = name if len(name) <= names.NAME_CHARACTERS else "that"
             raise Refusal(
                 Code.NO_SUCH_USER,
                 "Nobody called {shown} is here, nor registered; `who` lists who is here.",
                 shown=shown,
             )
-        return account, await self._account_inbox(account)
+        if guest.inbox is not None:
+            return guest, guest.inbox
+        return guest, self.inbox(guest, await self._engine.logs.last(-guest.guest_number))
 
     def broadcast(self, event: Event) -> int:
         """Show an event to every session, and return their number."""
@@ -639,11 +662,16 @@ class Users:
         told; a text that a room may not be shown is left out."""
         user, before = session.require_user(), session.require_user().away
         user.away = names.phrase(reason)
+        self.elsewhere.note(user)
         for room in user.rooms if user.away != before else ():
-            shown = not user.away or self._rooms.slow_mode.may_show(user, room)
-            name = room.names_shown.get(user, user.name)
-            event = events.UserAway(room.name, name, user.away if shown else UNTOLD)
-            self._rooms.announce(room, event, session)
+            self.show_away(user, room, session)
+
+    def show_away(self, user: User, room: Room, but: Session | None = None) -> None:
+        """Show those in a room, except one, that a user is away or back."""
+        shown = not user.away or self._rooms.slow_mode.may_show(user, room)
+        name = room.names_shown.get(user, user.name)
+        event = events.UserAway(room.name, name, user.away if shown else UNTOLD)
+        self._rooms.announce(room, event, but)
 
     def away_reason_in(self, user: User, room: Room, session: Session) -> str:
         """Return why a user in a room is away, for a session that asks; just "away" if they may not
@@ -655,7 +683,7 @@ class Users:
 
     def away_reason(self, name: str) -> str:
         """Return why a user is away, or empty."""
-        user = self.by_key.get(names.key(name))
+        user = self.find(name)
         return "not here now" if user is None or not user.visible else user.away
 
 

@@ -39,6 +39,7 @@ from chatservice.engines.annotationrules import Decider, edited_by
 from chatservice.engines.credentials import AccountChecker, Checkers
 from chatservice.engines.memoryannotations import MemoryAnnotations
 from chatservice.engines.memoryfiles import MemoryFileStore
+from chatservice.engines.memorynodes import MemoryNode
 from chatservice.engines.registry import Registry
 from chatservice.entries import Entry, EntryState, Kind, Run, quote
 from chatservice.errors import Code, Refusal
@@ -416,6 +417,7 @@ class MemoryEngine:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._state = {"failing": False}  # of all nodes
+        self.others = MemoryNode()
         self.limits = limits = limits or Limits()
         self.logs = MemoryLogs(self)
         self.files = MemoryFileStore(self.check)
@@ -458,18 +460,21 @@ class MemoryEngine:
         other = copy(self)
         other.logs = copy(self.logs)
         other.logs.follower = None
+        other.others = self.others.another()
         return other
 
-    def follow(self, follower: Follower) -> Awaitable[None]:
+    async def follow(self, follower: Follower) -> None:
         self._unfollow()
         self.logs.follower = follower
-        return self.registry.follow(follower, self.logs.last_positions)
+        await self.registry.follow(follower, self.logs.last_positions)
+        self.others.begin(follower)
 
     def stopping(self) -> "Deferred[None]":
         return succeed(None)
 
     async def stop(self) -> None:
         self._unfollow()
+        self.others.end()
 
     def _unfollow(self) -> None:
         if self.logs.follower in self.registry.followers:

@@ -8,13 +8,11 @@ from itertools import count
 from urllib.request import urlopen
 
 import pytest
-import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 
 from chatservice.engines.jetstream.clusterengine import JetStreamEngine
 from chatservice.engines.jetstream.logaddress import LogAddress
-from tests.contract.conftest import Notes, _started
+from tests.contract.conftest import _started, engine, notes  # noqa: F401 - fixtures
 
 _NUMBERS = count(1)
 
@@ -126,17 +124,3 @@ def case(tmp_path, nats_server):
 def durable(case):
     """Return the case of an engine that can be opened again; it has started."""
     return case
-
-
-@pytest.fixture
-def engine(case):
-    """Return an engine that has started."""
-    return case.engine
-
-
-@pytest.fixture
-def notes(engine):
-    """Return the notes of what the engine tells."""
-    notes = Notes()
-    pytest_twisted.blockon(Deferred.fromCoroutine(engine.follow(notes)))
-    return notes

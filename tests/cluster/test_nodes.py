@@ -1,5 +1,6 @@
 """Real nodes, each a `twistd chat` of its own, over a real nats-server: what users see."""
 
+import re
 import signal
 import subprocess
 import threading
@@ -79,6 +80,42 @@ def test_a_registered_user_at_both_nodes(start):
     bob = person(other, "bob")
     bob.send("@alice psst")
     alice.expect("bob -> you: psst")
+
+
+def test_users_at_two_nodes_see_and_reach_each_other(start):
+    """Arrivals, `/who` and private messages of guests work between nodes; a kick, a ban and a
+    revoked token end what they end at the other node at once."""
+    one, other = start(1), start(2)
+    root = person(one, "root")
+    root.send("/create den")
+    root.expect("You are in den")
+    root.send("/register correct-horse-battery")
+    root.expect("root is your name from now on")
+    bob = person(other, "bob")
+    bob.send("join den")
+    bob.expect("You are in den")
+    root.expect("bob came in")
+    root.send("/who")
+    root.expect("2 in den")
+    root.send("@bob psst")
+    bob.expect("root -> you: psst")
+    bob.send("@root yes")
+    root.expect("bob -> you: yes")
+    root.send("/kick bob calm down")
+    bob.expect("calm down")
+    bob.send("join den")
+    bob.expect("You are in den")
+    root.send("/ban bob")
+    bob.expect("You are out of den")
+    bob.send("join den")
+    bob.expect("You are banned from den")
+    root.send("/token laptop")
+    token = re.search(r"chat_[\w-]+", root.expect("chat_"))[0]
+    program = RawClient(other.port)
+    program.ask(do="hello", name="root", password=token)
+    program.event("ok")
+    root.send("/revoke laptop")
+    assert b'"revoked"' in program.rest()
 
 
 def test_a_killed_node_comes_back(start):

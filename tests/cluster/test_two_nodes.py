@@ -7,13 +7,20 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
 
+from chatservice.domain.model import guest_id
 from chatservice.domain.ports.log_ports import BlockReplaced
+from chatservice.domain.ports.node_ports import UserState
 from chatservice.domain.ports.room_ports import RoomChanged, RulesChanged
 from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
 from tests.cluster.conftest import JetStreamCase, make_engine
 from tests.contract.conftest import NOW, Notes, append, at_once, code_of, room, say, texts
+
+
+def guest(number, name, *rooms):
+    """Return the state of a guest, in rooms."""
+    return UserState(guest_id(number), name, "", rooms)
 
 
 class FollowerNotes(Notes):
@@ -303,3 +310,61 @@ async def test_a_node_taken_for_dead_ends(nodes):
     assert (await ended).sentence == "The other nodes took this one for dead; start it again."
     await nodes.settle()
     assert await texts(one, lab) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_users_at_other_nodes_are_told(nodes):
+    """Each node knows the users of the other, also those who were there before it started, and
+    forgets them when that node is gone."""
+    one, other = nodes.engines
+    here, there = nodes.notes
+    here.users = [guest(1, "alice", 1)]
+    await nodes.start()
+    third = nodes.notes[2]
+    alice, bob = guest(1, "alice", 1), guest(2, "bob")
+    await knows(third, one, alice)
+    there.users = [bob]
+    other.others.tell([bob])
+    for notes in (here, third):
+        await knows(notes, other, bob)
+    assert there.elsewhere.get(other._node) is None
+    await one.logs.commit("node_gone", other._node)
+    await knows(here, other)
+
+
+@pytest_twisted.ensureDeferred
+async def test_users_that_a_node_missed_are_told_again(nodes):
+    """A node that missed a message, or the last one, asks for all users."""
+    one, other = nodes.engines
+    here, _ = nodes.notes
+    nodes.notes[1].users = users = [guest(1, "alice"), guest(2, "bob"), guest(3, "carol")]
+    received, lost = one.others._received, []
+    one.others._received = lost.append
+    other.others.tell(users[:2])
+    other.others.tell(users[2:])
+    one.others._received = received
+    one.others._known[other._node] = other.others._number - 1  # as if the messages were lost
+    other.others.beat()
+    await knows(here, other, *users)
+
+
+async def knows(notes, engine, *states):
+    """Return when a node knows just these users at another one."""
+    while [[*it[:3], *it.rooms] for it in notes.elsewhere.get(engine._node, {}).values()] != [
+        [*it[:3], *it.rooms] for it in states
+    ]:
+        await notes.heard
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_inbox_of_a_guest_who_moved_stays(nodes):
+    """A guest goes on at another node; when the former one notices that, the inbox is kept."""
+    one, other = nodes.engines
+    number = await one.claims.claim_guest("gina", b"secret")
+    await append(one, say(-number, "psst", kind=Kind.PRIVATE))
+    await nodes.settle()
+    await other.claims.claim_guest("gina", b"secret")
+    await one.logs.drop_inbox(-number)
+    assert await texts(other, -number) == ["psst"]
+    await other.logs.drop_inbox(-number)
+    assert await texts(other, -number) == []

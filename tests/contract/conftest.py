@@ -25,12 +25,24 @@ class Notes:
     def __init__(self):
         self.changes = []
         self.inbox = None
+        self.users, self.elsewhere, self.heard = [], {}, Deferred()
 
     def changed(self, change):
         """Note a change."""
         self.changes.append(change)
         if self.inbox is not None and isinstance(change, GuestRegistered):
             self.inbox.id = change.account.inbox
+
+    def here(self):
+        """Return the users of this node."""
+        return self.users
+
+    def present(self, node, states, whole=False):
+        """Note the users at another node."""
+        there = {} if whole else self.elsewhere.get(node, {})
+        self.elsewhere[node] = there | {it.id: it for it in states}
+        heard, self.heard = self.heard, Deferred()
+        heard.callback(None)
 
     def of(self, kind):
         """Return the changes of a kind."""

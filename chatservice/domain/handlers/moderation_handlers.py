@@ -72,7 +72,8 @@ async def _close(it: _Change) -> str:
 
 def _rules(chat: Chat, session: Session, args: Arguments) -> replies.RoomRules:
     room, now = chat.rooms.resolve(session, args.get("room")), chat.now()
-    guests = {user.id: user.name for user in chat.users.by_key.values() if user.guest_number}
+    present = (*chat.users.elsewhere.by_key.values(), *chat.users.by_key.values())
+    guests = {user.id: user.name for user in present if user.guest_number}
     moderates = chat.rights.role(session.require_user(), room) >= Role.MODERATOR
     shown = [
         replies.RuleInfo(it.kind, names.one_line(whom), _seconds_left(it, now), it.by)

@@ -17,6 +17,7 @@ from chatservice.domain.ports.account_ports import (
 from chatservice.domain.ports.file_ports import FileStore
 from chatservice.domain.ports.log_ports import BlockReplaced, LogStore
 from chatservice.domain.ports.member_ports import MemberChanged, MemberStore, ReadChanged
+from chatservice.domain.ports.node_ports import OtherNodes, UserState
 from chatservice.domain.ports.push_ports import PushChanged, PushStore
 from chatservice.domain.ports.room_ports import (
     RoomChanged,
@@ -116,6 +117,16 @@ class Follower(Protocol):
     def ended(self, positions: Mapping[int, int]) -> None:
         """Forget what is no longer kept: up to a position each, by the numbers of the logs."""
 
+    def here(self) -> Sequence[UserState]:
+        """Return all users of this node whom others see."""
+
+    def present(self, node: str, states: Sequence[UserState], whole: bool = False) -> None:
+        """Take over the states of users at another node. If they are the `whole`, all others there
+        are gone."""
+
+    def typing(self, room: int, name: str) -> None:
+        """Show that a user at another node is typing in a room, by its number."""
+
 
 class Engine(Protocol):
     """Everything that lasts, and all that nodes of one server decide together.
@@ -159,6 +170,10 @@ class Engine(Protocol):
     @property
     def files(self) -> FileStore:
         """The shared files."""
+
+    @property
+    def others(self) -> OtherNodes | None:
+        """The other nodes; None where there cannot be any."""
 
     @property
     def maintenance(self) -> Maintenance | None:

@@ -1,7 +1,7 @@
 """The engine of a node of a cluster: SQLite and plain folders, behind a replicated log."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from chatservice.domain.ports.engine_ports import Follower
+from chatservice.engines.jetstream.clustertables import Claim
 from chatservice.engines.jetstream.logaddress import LogAddress
 from chatservice.engines.jetstream.natslink import LogInfo, NatsLink
 from chatservice.engines.jetstream.replicatedlogs import ReplicatedLogs
 from chatservice.engines.jetstream.sharedclaims import SharedNameClaims
+from chatservice.engines.jetstream.sharedpresence import SharedPresence
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
@@ -63,11 +65,14 @@ class JetStreamEngine:
         self.hasher, self.authenticator = self._local.hasher, self._local.authenticator
         self.maintenance = self._local.maintenance
         self.claims = SharedNameClaims(self.accounts.claims, self.logs.commit, self._node)
+        self.others: SharedPresence = SharedPresence(
+            reactor, self._node, lambda node: node in self.logs.cluster.nodes
+        )
         self.logs.effects.update(
             add_claim=self.claims.added,
             release_claim=self.claims.released,
-            node_gone=self.claims.ended,
-            node_started=lambda result, node: None,
+            node_gone=self._ended,
+            node_started=lambda result, node: self.others.started(node),
         )
         self._link: NatsLink | None = None
         self._missed: dict[str, int] = {}
@@ -124,9 +129,15 @@ class JetStreamEngine:
                 servers=self._address,
             )
 
+    def _ended(self, gone: Iterable[Claim], node: str) -> None:
+        """Note that a node is gone, with its users."""
+        self.claims.ended(gone, node)
+        self.others.ended(node)
+
     async def _look(self) -> None:
         """See whether the other nodes live. The names of a dead one's guests become free."""
         assert self._link is not None
+        self.others.beat()
         for node in sorted(self.logs.cluster.nodes - {self._node}):
             alive = await self._link.is_alive(node)
             self._missed[node] = 0 if alive else self._missed.get(node, 0) + 1
@@ -134,8 +145,10 @@ class JetStreamEngine:
                 self._missed[node] = 0
                 self.logs.commit("node_gone", node).addErrback(lambda failure: None)
 
-    def follow(self, follower: Follower) -> Awaitable[None]:
-        return self.logs.follow(follower)
+    async def follow(self, follower: Follower) -> None:
+        assert self._link is not None
+        await self.logs.follow(follower)
+        await self.others.begin(self._link, follower)
 
     def stopping(self) -> "Deferred[None]":
         return self._local.stopping()

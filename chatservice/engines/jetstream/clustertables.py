@@ -103,6 +103,11 @@ class ClusterTables:
         sql = "DELETE FROM claim WHERE key = ? AND node = ?"
         return self._db.execute(sql, (names.key(name), node)).rowcount > 0
 
+    def guest_node(self, guest: int) -> str | None:
+        """Return the node of the guest with a number; None if the guest is gone."""
+        row = self._db.execute("SELECT node FROM claim WHERE guest = ?", (guest,)).fetchone()
+        return row[0] if row is not None else None
+
     def drop_claim(self, key: str) -> None:
         """Free the name with a key."""
         self._db.execute("DELETE FROM claim WHERE key = ?", (key,))

@@ -86,6 +86,7 @@ class NatsLink:
         self._address = address
         self._subject = f"{address.stream}.{node}"
         self._alive = f"{address.stream}-ALIVE"
+        self._here = f"{address.stream}-HERE"
         self._node = node
         self._client: Any = None
         self._js: Any = None
@@ -131,6 +132,18 @@ class NatsLink:
     def is_alive(self, node: str) -> "Deferred[bool]":
         """Return whether a node answers."""
         return self._do(self._is_alive(node))
+
+    def listen(self, received: Callable[[bytes], None]) -> "Deferred[None]":
+        """Call a function, in the reactor's thread, with what any node broadcasts from now on."""
+        return self._do(self._listen(received))
+
+    def broadcast(self, data: bytes) -> None:
+        """Tell all nodes that listen. Nothing of it is stored."""
+
+        def send() -> None:
+            self._loop.create_task(self._broadcast(data))
+
+        self.run_soon(send)
 
     def run_soon(self, call: Callable[[], object]) -> None:
         """Call a function in the thread of the connection."""
@@ -344,6 +357,16 @@ class NatsLink:
             )
 
         await subscribe()
+
+    async def _listen(self, received: Callable[[bytes], None]) -> None:
+        async def take(message: Any) -> None:
+            self._reactor.callFromThread(received, message.data)
+
+        await self._client.subscribe(self._here, cb=take)
+
+    async def _broadcast(self, data: bytes) -> None:
+        with suppress(nats.errors.Error):  # no connection: the others see that they miss something
+            await self._client.publish(self._here, data)
 
     async def _take_question(self, message: Any) -> None:
         """Take the question of another node: has this one applied the log up to a message?"""

@@ -60,9 +60,11 @@ EVERYWHERE = frozenset(
     {
         *("change_room", "retire_room", "remove_room", "change_rules"),
         *("change_account", "delete_account", "revoke", "drop_code"),
+        *("add_account", "add_token", "add_code"),
     }
 )
-"""The operations that take something from users: answered when all nodes have made them."""
+"""The operations that take something from users, or that they use at another node next: answered
+when all nodes have made them."""
 
 _OF_LOGS = frozenset({"append", "erase", "reassign", "drop_inbox"})
 
@@ -113,6 +115,7 @@ class ReplicatedLogs(LogStore):
             "release_claim": self.cluster.release_claim,
             "add_account": self._add_account,
             "inbox_known": self._inbox_known,
+            "drop_inbox": self._drop_inbox,
         }
         self.node = ""
         self.on_end: Callable[[Refusal], None] = lambda why: None
@@ -120,6 +123,7 @@ class ReplicatedLogs(LogStore):
         self._link: NatsLink | None = None
         self._most_bytes = 0
         self._time = 0
+        self._maker = ""  # the node whose operation is being made
         self._number = 0
         self._seen = dict(self.cluster.versions)
         # Operations that wait to be published, and those that were, by the numbers of messages.
@@ -398,6 +402,7 @@ class ReplicatedLogs(LogStore):
             return not_stored()
         if group is not None and seen != versions.get(group, 0):
             return Superseded()
+        self._maker = message.node
         try:
             with self._commit():
                 result = self._operation(name)(*args)
@@ -424,6 +429,11 @@ class ReplicatedLogs(LogStore):
         for claim in gone:
             self._forget(-claim.guest)
         return gone
+
+    def _drop_inbox(self, inbox: int) -> None:
+        """Delete a guest's inbox, unless the guest is at another node by now."""
+        if self.cluster.guest_node(-inbox) in (None, self._maker):
+            self._forget(inbox)
 
     def _add_account(self, key: str, account: Any, inbox: int | None, *rest: Any) -> int:
         if inbox is not None:

@@ -31,6 +31,8 @@ class SqliteEngine:
     Raises `Refusal`, with one sentence for the operator, if the directories cannot be used.
     """
 
+    others = None
+
     def __init__(
         self,
         reactor: Any,

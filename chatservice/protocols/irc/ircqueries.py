@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from chatservice import __version__, names
+from chatservice import __version__
 from chatservice.domain.model import Room, User
 from chatservice.errors import Refusal
 from chatservice.grammar.irc import IrcMessage
@@ -25,11 +25,12 @@ def motd(it: IrcSession) -> None:
 def lusers(it: IrcSession) -> None:
     """Show how many are here."""
     chat = it.chat
-    users = len(chat.users.by_key)  # not those alone who are seen: each client asks as it comes
+    here = len(chat.users.by_key)  # not those alone who are seen: each client asks as it comes
+    users = here + len(chat.users.elsewhere.by_key)  # those at two nodes count twice
     rooms = sum(room.is_open for room in chat.rooms.by_key.values())
     it.numeric(Numeric.LUSERCLIENT, f"There are {users} users on 1 server")
     it.numeric(Numeric.LUSERCHANNELS, str(rooms), "public channels")
-    it.numeric(Numeric.LUSERME, f"I have {users} users and 1 server")
+    it.numeric(Numeric.LUSERME, f"I have {here} users and 1 server")
     it.numeric(Numeric.GLOBALUSERS, str(users), str(users), f"Users now: {users}")
 
 
@@ -82,7 +83,7 @@ def help_(it: IrcSession, message: IrcMessage) -> None:
 
 def find_user(it: IrcSession, name: str) -> User | None:
     """Return a user who is here, or None."""
-    found = it.chat.users.by_key.get(names.key(name[: names.LINE_BYTES]))
+    found = it.chat.users.find(name)
     return found if found is not None and found.visible else None
 
 
