@@ -7,7 +7,7 @@ from chatservice.domain.elsewhere import RemoteUser, state_of
 from chatservice.domain.model import User
 from chatservice.domain.ports.node_ports import UserState
 from chatservice.domain.rooms import Rooms, Services
-from chatservice.domain.users import Users
+from chatservice.domain.users import Users, show_away
 from chatservice.events import LeaveReason
 
 _Places = dict[tuple[int, str], RemoteUser]
@@ -62,7 +62,7 @@ class RemoteArrivals:
                 were.pop((room.number, key))
                 are.pop((room.number, user.key))
             if user.away != away:
-                self._users.show_away(user, room)
+                show_away(self._rooms, user, room)
 
     def _tell_watchers(self, had: dict[str, str], after: Iterable[RemoteUser]) -> None:
         here = self._users.by_key

@@ -664,14 +664,7 @@ class Users:
         user.away = names.phrase(reason)
         self.elsewhere.note(user)
         for room in user.rooms if user.away != before else ():
-            self.show_away(user, room, session)
-
-    def show_away(self, user: User, room: Room, but: Session | None = None) -> None:
-        """Show those in a room, except one, that a user is away or back."""
-        shown = not user.away or self._rooms.slow_mode.may_show(user, room)
-        name = room.names_shown.get(user, user.name)
-        event = events.UserAway(room.name, name, user.away if shown else UNTOLD)
-        self._rooms.announce(room, event, but)
+            show_away(self._rooms, user, room, session)
 
     def away_reason_in(self, user: User, room: Room, session: Session) -> str:
         """Return why a user in a room is away, for a session that asks; just "away" if they may not
@@ -685,6 +678,14 @@ class Users:
         """Return why a user is away, or empty."""
         user = self.find(name)
         return "not here now" if user is None or not user.visible else user.away
+
+
+def show_away(rooms: Rooms, user: User, room: Room, but: Session | None = None) -> None:
+    """Show those in a room, except one, that a user is away or back."""
+    shown = not user.away or rooms.slow_mode.may_show(user, room)
+    name = room.names_shown.get(user, user.name)
+    event = events.UserAway(room.name, name, user.away if shown else UNTOLD)
+    rooms.announce(room, event, but)
 
 
 def _check_reserved(name: str) -> None:
