@@ -272,6 +272,32 @@ class Limits:
     """Read positions are stored so often, and at most so many at a time: a few milliseconds of the
     database's. What a crash takes of them is shown again as unread."""
 
+    push_subscriptions: int = 10
+    push_endpoint_bytes: int = 1024
+    """Browsers of one user that get push messages, beyond which the oldest goes, and the address of
+    each: twice the longest that push services give."""
+
+    push_idle_seconds: float = 60.0
+    """A user who asked for nothing, on any connection, for so long gets push messages: they have
+    put the device away, or closed the page without its saying so."""
+
+    push_pause_seconds: float = 5.0
+    push_pauses: int = 10_000
+    """The shortest time between two push messages to a user about one room or partner, whose
+    newest entry the browser shows; and pauses under way: 2 MB."""
+
+    pushes_waiting: int = 1000
+    pushes_waiting_an_account: int = 50
+    push_bytes_waiting: int = 4 << 20
+    """Push messages, and their bytes, that wait or are being sent, in all and of one user. Any more
+    are dropped."""
+
+    pushes_at_once: int = 16
+    push_seconds: float = 10.0
+    push_retry_seconds: float = 5.0
+    """Push messages that are sent at the same time, users in turn; the time for each, of which a
+    push service needs a tenth; and the pause before another attempt, of which there are two."""
+
     unread_entries: int = 1000
     unread_mentions: int = 100
     """One answer to `unread` looks at so many entries, to leave out what is no talk, and counts so

@@ -26,13 +26,13 @@ from twisted import copyright
 class Options(usage.Options, AuthOptionMixin):
     """The options of `twistd chat`.
 
-    After parsing, `ports`, `listen`, `rooms`, `host-names` and `metrics-from` are lists; `data`,
-    `files` and `interface` are strings, and `tls` is one or None. `keep-seconds` and `keep-bytes`
-    are numbers, or None for no bound. `engine` is a `LogAddress`, or None. `registration` is a
-    value of `Registration`, and `checkers` a list of checkers of twisted.cred. `limits` has the
-    values for `chatservice.limits.Limits` that options and the file of `--config` set. `branding`
-    is the look of the page, a `Branding`. `arguments` is the command line. The argument `limits`
-    gives other defaults to limits, for tests.
+    After parsing, `ports`, `listen`, `rooms`, `host-names`, `metrics-from` and `push-to` are lists;
+    `data`, `files`, `interface` and `push-contact` are strings, and `tls` is one or None. `keep-
+    seconds` and `keep-bytes` are numbers, or None for no bound. `engine` is a `LogAddress`, or
+    None. `registration` is a value of `Registration`, and `checkers` a list of checkers of
+    twisted.cred. `limits` has the values for `chatservice.limits.Limits` that options and the file
+    of `--config` set. `branding` is the look of the page, a `Branding`. `arguments` is the command
+    line. The argument `limits` gives other defaults to limits, for tests.
     """
 
     supportedInterfaces = (IUsernamePassword,)
@@ -55,6 +55,11 @@ class Options(usage.Options, AuthOptionMixin):
         ["files", "f", None, "The directory for shared files [default: SharedFiles in --data]."],
         ["page-name", None, "Chat", "The name of the page that browsers show."],
         ["page-color", None, None, "The colour of the page, such as #17695f."],
+        [
+            *("push-contact", None, None),
+            "Where push services reach you: mailto:ADDRESS or an https address [default: the first "
+            "--host-name].",
+        ],
         ["page-logo", None, None, "The logo of the page: a file with a PNG, SVG, WebP or JPEG."],
         [
             *("tls", "t", None),
@@ -64,6 +69,7 @@ class Options(usage.Options, AuthOptionMixin):
         ],
     ]
     optFlags = [
+        ["no-push", None, "Send no push messages to browsers (docs/web.md)."],
         ["no-guests", None, "Accept only registered users, with their passwords."],
         ["slash-only", None, "Treat only lines with a slash as commands: 'bye' is talk."],
         ["tls-only", None, "With --tls: refuse plain connections, except on unix sockets."],
@@ -87,6 +93,7 @@ class Options(usage.Options, AuthOptionMixin):
         super().__init__()
         self["ports"], self["listen"], self["rooms"] = [], [], []
         self["checkers"], self["host-names"], self["metrics-from"] = [], [], []
+        self["push-to"] = []
         self["keep-seconds"] = self["keep-bytes"] = None
         self["limits"] = dict(limits)
         self._limits = limits
@@ -185,6 +192,15 @@ class Options(usage.Options, AuthOptionMixin):
             )
         self["host-names"].append(name)
 
+    def opt_push_to(self, service: str) -> None:
+        """A push service to send to though it has no public address, as HOST or HOST:PORT; may be
+        repeated."""
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?", service):
+            raise usage.UsageError(
+                f"--push-to takes HOST or HOST:PORT, not {config.shorten(service)}."
+            )
+        self["push-to"].append(service.lower())
+
     def opt_keep(self, bound: str) -> None:
         """Keep entries for a time (90d), or up to a size (20GB), or both [default: for ever]."""
         meant = "a time, such as 90d, or a size, such as 20GB"
@@ -246,7 +262,21 @@ class Options(usage.Options, AuthOptionMixin):
             self["ports"].append(5555)
         if self["tls-only"] and self["tls"] is None:
             raise usage.UsageError("--tls-only needs a certificate: add --tls auto.")
+        self["push-contact"] = self._push_contact()
         self["branding"] = self._branding()
+
+    def _push_contact(self) -> str:
+        """Return where push services reach the operator (RFC 8292, 2.1)."""
+        contact = self["push-contact"]
+        if contact is None:
+            host = next(iter(self["host-names"]), None)
+            return f"https://{host}" if host is not None else _NO_CONTACT
+        if not re.fullmatch(r"(mailto:[!-~]+@[!-~]+|https://[!-~]+)", contact):
+            raise usage.UsageError(
+                "--push-contact takes mailto:ADDRESS or an https address, not "
+                f"{config.shorten(contact)}."
+            )
+        return str(contact)
 
     def _branding(self) -> Branding:
         """Return what the page looks like."""
@@ -288,6 +318,9 @@ def _parsed(option: str, text: str, units: Mapping[str, int], meant: str) -> int
         raise usage.UsageError(f"--{option} takes {meant}, not {config.shorten(text)}.")
     return int(match[1]) * units[match[2]]
 
+
+_NO_CONTACT = "mailto:postmaster@localhost"
+"""The contact of a server that has no name. Some push services refuse it, and say so."""
 
 _PATHS = frozenset({"config", "data", "files", "page-logo", "tls"})
 """Options with paths."""

@@ -361,6 +361,12 @@ class NewToken(Reply):
     room: str | None
 
 
+class PushKey(Reply):
+    """`pushkey`: the public key with which a browser subscribes (RFC 8292), in base64url."""
+
+    key: str
+
+
 class TokenInfo(Record):
     """A row of `tokens`; made at `time`, in milliseconds since 1970."""
 

@@ -23,7 +23,7 @@ from chatservice import adminsocket, config
 from chatservice.domain.chat import Chat
 from chatservice.domain.ports.engine_ports import Engine
 from chatservice.domain.users import Registration, RegistrationPolicy
-from chatservice.engines.sqlite import selfsigned
+from chatservice.engines.sqlite import pushkey, selfsigned
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Code, Refusal
 from chatservice.eventloop import ReactorLoop
@@ -31,7 +31,9 @@ from chatservice.net import outlet
 from chatservice.net.admission import AdmissionFactory
 from chatservice.net.deadpeers import DeadPeers
 from chatservice.net.fairqueue import PasswordQueue
+from chatservice.net.pushsender import PushSender
 from chatservice.net.tls import Certificate
+from chatservice.net.webpush import ServerKey
 from chatservice.protocols.factory import ChatFactory
 from chatservice.reload import Reloader, limits_of
 
@@ -78,6 +80,7 @@ class ChatService(Service):
         self._reactor = reactor
         self._engine: Engine | None = None
         self._admin_port: IListeningPort | None = None
+        self._pushes: PushSender | None = None
         self._listening: list[Any] = []
         self._reloader = Reloader(reactor, options, self.limits)
         self._sweeping = LoopingCall(self._sweep)
@@ -115,6 +118,8 @@ class ChatService(Service):
             if self._options["tls"] == _AUTO:
                 self._use_certificate(selfsigned.own(data))
             self.factory.chat = self._chat(engine)
+            if not self._options["no-push"]:
+                self._pushes = self.factory.chat.pushing.service = self._push_sender(data)
             self._wait_for(Deferred.fromCoroutine(self._open(engine, data)))
         except (Refusal, OSError, RuntimeError) as error:
             self._fail(self._unusable(error))
@@ -157,6 +162,21 @@ class ChatService(Service):
         )
         chat.overview.connections = self.factory
         return chat
+
+    def _push_sender(self, data: Path) -> PushSender:
+        """Return what sends push messages, with the key in the data directory. Raises `Refusal`."""
+        try:
+            key = ServerKey(pushkey.own(data, ServerKey.made))
+        except ValueError as error:
+            path = data / pushkey.NAME
+            told = f"{path} has no key; put it back, or remove it, and users subscribe anew."
+            raise Refusal(Code.NOT_STORED, told) from error
+        pushing = self.factory.chat.pushing
+        to = self._options["push-contact"], self._options["push-to"]
+        return PushSender(
+            *(self._reactor, key, *to, self.limits, pushing.figures, pushing.ended),
+            now=time.time,
+        )
 
     async def _open(self, engine: Engine, data: Path) -> None:
         """Load what is stored, then start everything else. Raises `Refusal`."""
@@ -242,6 +262,8 @@ class ChatService(Service):
     async def _stop(self) -> None:
         for port in self._listening:
             port.stopListening()
+        if self._pushes is not None:
+            self._pushes.stop()
         if self._admin_port is not None:
             await maybeDeferred(self._admin_port.stopListening)  # this removes its socket too
         if self._engine is not None:

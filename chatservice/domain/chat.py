@@ -11,6 +11,7 @@ from chatservice import names, replies
 from chatservice.domain.accounts import Accounts
 from chatservice.domain.annotating import Annotator
 from chatservice.domain.elsewhere import GATHER_SECONDS, Elsewhere
+from chatservice.domain.figures import Pushes
 from chatservice.domain.files import Files
 from chatservice.domain.history import HistoryReader
 from chatservice.domain.log import Block, BlockCache, Cursor, Log
@@ -25,6 +26,7 @@ from chatservice.domain.ports.log_ports import Draft, OnStored
 from chatservice.domain.ports.loop_ports import EventLoop
 from chatservice.domain.presence import Presence
 from chatservice.domain.publisher import Publisher
+from chatservice.domain.pushing import Pushing
 from chatservice.domain.readpositions import KeptByAccount, ReadPositions
 from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
@@ -98,9 +100,12 @@ class Chat:
         self.typing = TypingNotices(services)
         self.overview = Overview(services, rooms, users)
         self.unread = UnreadCounts(services, self.history)
+        self.pushing = pushing = Pushing(services, rooms, users, loop, Pushes())
+        publisher.on_shown = pushing.appended
         self.allows_guests = policy.guests
         self._engine = engine
-        self._replica = Replica(services, rooms, users, self.accounts, self.moderation, self.typing)
+        parts = self.accounts, self.moderation, self.typing, pushing
+        self._replica = Replica(services, rooms, users, *parts)
         self._loop = loop
         self._clock = clock
         self.monotonic = seconds

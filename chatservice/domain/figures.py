@@ -89,3 +89,14 @@ class Commits:
         if self._failed_at is not None and now - self._failed_at < FAILED_SECONDS:
             return "The last commit failed."
         return None
+
+
+class Pushes:
+    """The push messages since the start: those that a push service has taken (`sent`), those to
+    subscriptions that had ended (`gone`), those that `failed`, and those that were not wanted any
+    more or too many (`dropped`)."""
+
+    __slots__ = ("dropped", "failed", "gone", "sent")
+
+    def __init__(self) -> None:
+        self.sent = self.gone = self.failed = self.dropped = 0

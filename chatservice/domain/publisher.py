@@ -46,12 +46,13 @@ class Publisher:
     """Stores drafts in `logs`, acknowledges them, and shows them to the readers of their logs.
 
     `seconds` tells the time on a clock that never goes back; `commits` and `deliveries` have the
-    figures.
+    figures. `on_shown` is called with what was shown, by the numbers of the logs.
     """
 
     def __init__(self, logs: LogStore, loop: EventLoop, seconds: Callable[[], float]) -> None:
         self.commits = Commits(seconds)
         self.deliveries = Deliveries()
+        self.on_shown: Callable[[Mapping[int, Sequence[tuple[int, Run]]]], None] = lambda runs: None
         self._logs = logs
         self._loop = loop
         self._gathering = _Batch()
@@ -178,6 +179,7 @@ class Publisher:
         wake(news.keys(), self.deliveries)
         for result, draft in zip(results, drafts, strict=True):
             self._answer(draft.on_shown, result)
+        self.on_shown({log.id: runs for log, runs in news.items()})
 
     def _fail(self, batch: _Batch) -> None:
         count = sum(len(draft.run.texts) for draft in batch.drafts)

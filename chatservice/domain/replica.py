@@ -19,6 +19,7 @@ from chatservice.domain.ports.account_ports import (
 from chatservice.domain.ports.engine_ports import Change
 from chatservice.domain.ports.log_ports import BlockReplaced
 from chatservice.domain.ports.member_ports import MemberChanged, ReadChanged
+from chatservice.domain.ports.push_ports import PushChanged
 from chatservice.domain.ports.room_ports import (
     RoomChanged,
     RoomRemoved,
@@ -27,6 +28,7 @@ from chatservice.domain.ports.room_ports import (
     RulesChanged,
     TopicChanged,
 )
+from chatservice.domain.pushing import Pushing
 from chatservice.domain.remotearrivals import RemoteArrivals
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.rules import OF_ACCOUNTS
@@ -46,11 +48,13 @@ class Replica:
         accounts: Accounts,
         moderation: Moderation,
         typing: TypingNotices,
+        pushing: Pushing,
     ) -> None:
         self._rooms = rooms
         self._users = users
         self._accounts = accounts
         self._moderation = moderation
+        self._pushing = pushing
         self._rights = services.rights
         self._cache = services.cache
         self._publisher = services.publisher
@@ -68,6 +72,7 @@ class Replica:
             topics = [run.texts[-1] for _, run in new if run.kind is Kind.TOPIC]
             if topics:
                 self._set_topic(number, topics[-1])
+        self._pushing.appended(runs)
 
     def ended(self, positions: Mapping[int, int]) -> None:
         """Forget the entries that are no longer kept."""
@@ -113,6 +118,8 @@ class Replica:
                 self._members.changed(change, user, room)
             case ReadChanged():
                 self._tell_read(change)
+            case PushChanged():
+                self._pushing.changed(change)
             case GuestRegistered():
                 self._users.guest_registered(change)
 

@@ -34,6 +34,7 @@ READING: Mapping[str, frozenset[str]] = {
     for name in (
         *("rooms", "who", "history", "search", "files", "versions", "transfers", "pins", "edits"),
         *("rules", "record", "users", "accounts", "status", "operators", "tokens", "help"),
+        "pushkey",
     )
 } | {
     "topic": frozenset({"text"}),

@@ -96,6 +96,7 @@ ANSWERS = [
     replies.NewPassword("alice", "pass-word"),
     replies.NewToken("ci", "chat_x", "lab"),
     replies.TokenList((replies.TokenInfo("ci", None, 1_700_000_000_123),)),
+    replies.PushKey("BAbc"),
     replies.InvitationCode("abcd-efgh"),
     replies.OperatorList(("alice",)),
     replies.BackupMade("/var/backups/chat", 2, 300, True, 1, ("/etc/key.pem",)),

@@ -1,6 +1,6 @@
 """The ports to push messages: the subscriptions of browsers, and what sends to them."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 
@@ -50,3 +50,18 @@ class PushChanged(NamedTuple):
 
     account: str
     subscriptions: tuple[PushSubscription, ...]
+
+
+class PushService(Protocol):
+    """Sends to the push services of browsers. `public_key` is what it proves to be the server by,
+    in base64url."""
+
+    public_key: str
+
+    def check(self, endpoint: str, public: str, secret: str) -> None:
+        """Raise `Refusal` (bad-argument) for what is no subscription that it could send to."""
+
+    def send(
+        self, subscription: PushSubscription, payload: bytes, wanted: Callable[[], bool]
+    ) -> None:
+        """Send a payload, without waiting for it, if it is still `wanted` when its turn comes."""

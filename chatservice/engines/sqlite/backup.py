@@ -3,6 +3,7 @@
     DIR/chat.sqlite        the database, as it was at one moment
     DIR/SharedFiles/...    the shared files
     DIR/tls.pem            the key and the certificate of `--tls auto`
+    DIR/push.pem           the key for push messages
     DIR/certificate/...    those of `--tls PATH`
     DIR/backup.json        the version of the server, and the time
     DIR/SHA256SUMS         checksums, as sha256sum(1) writes and checks them
@@ -28,7 +29,7 @@ from typing import IO, NamedTuple
 
 from chatservice import __version__, names
 from chatservice.domain.ports.engine_ports import BackupSummary
-from chatservice.engines.sqlite import integrity, permissions, plainfiles
+from chatservice.engines.sqlite import integrity, permissions, plainfiles, pushkey
 from chatservice.engines.sqlite.folderlock import FolderLock
 from chatservice.engines.sqlite.longjobs import finished
 from chatservice.engines.sqlite.schema import VERSION
@@ -235,7 +236,8 @@ class _Making:
         for path, name in self._keys():
             with suppress(FileNotFoundError):
                 copied = self._copied(path, self._part / name)
-                self._made.key = self._made.key or copied is not None
+                is_of_tls = copied is not None and name != pushkey.NAME
+                self._made.key = self._made.key or is_of_tls
                 if copied is not None:
                     yield name, copied
         yield from self._dropped_in()  # first: their names are not free for older versions
@@ -257,6 +259,7 @@ class _Making:
 
     def _keys(self) -> Iterator[tuple[Path, str]]:
         yield self._source.key, KEY
+        yield self._source.database.with_name(pushkey.NAME), pushkey.NAME
         for path in self._source.keys:
             try:
                 pems = sorted(path.glob("*.pem")) if path.is_dir() else [path]

@@ -5,6 +5,7 @@ moment on: a moment is enough to open a file, and it stays open.
 """
 
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -59,6 +60,19 @@ def write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(handle)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that outlasts a power cut, in the place of any other: it is whole, or not
+    there."""
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        write(new, data)
+        os.rename(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
 
 
 def check_own(folder: Path) -> None:

@@ -104,7 +104,7 @@ CREATE TABLE token (
     UNIQUE (account, label)
 ) WITHOUT ROWID;
 -- A browser that asked to be told what happens while no page is open. Most types are left out: the
--- first page has no room for them (`upgrades.shortened`).
+-- first page has no room for them (upgrades.py).
 CREATE TABLE push (
     endpoint PRIMARY KEY,                   -- its address at a push service
     account,                                -- account.key

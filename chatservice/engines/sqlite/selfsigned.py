@@ -3,7 +3,6 @@
 import datetime
 import os
 import re
-import secrets
 import socket
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from chatservice.engines.sqlite import permissions
-from chatservice.engines.sqlite.integrity import sync
 from chatservice.errors import Code, Refusal
 
 NAME = "tls.pem"
@@ -34,15 +32,8 @@ def own(folder: Path) -> Path:
     path = folder / NAME
     if os.path.lexists(path):
         return path
-    new = folder / f".{NAME}.{secrets.token_hex(8)}"
     try:
-        try:
-            permissions.write(new, _made())
-            os.rename(new, path)
-        except OSError:
-            new.unlink(missing_ok=True)
-            raise
-        sync(folder)
+        permissions.write_whole(path, _made())
     except OSError as error:
         sentence = f"{path} cannot be written ({error.strerror}); name a certificate with --tls."
         raise Refusal(Code.NOT_STORED, sentence) from None

@@ -8,6 +8,7 @@ from chatservice.grammar.commandtypes import (
     Arg,
     ArgType,
     Command,
+    Format,
     PasswordKind,
     Rate,
     Right,
@@ -18,6 +19,8 @@ _CODE = Arg("code", "an invitation code, where the server asks for one", optiona
 _NEW_PASSWORD = Arg("password", "the password to log in with", secret=PasswordKind.NEW)
 _for_anybody = partial(Command, needs=Right.NOTHING)
 _for_accounts = partial(Command, needs=Right.ACCOUNT, changes=True, password_only=True)
+_for_browsers = partial(Command, needs=Right.ACCOUNT, formats=Format.JSON)
+_ENDPOINT = Arg("endpoint", "the address that the browser's push service gave it (RFC 8030)")
 _entering = partial(Command, rates=(Rate.COMMANDS, Rate.JOINS))
 
 ACCOUNT_COMMANDS = (
@@ -59,6 +62,20 @@ ACCOUNT_COMMANDS = (
         "revokes a token, and ends the connections that used it",
         (Arg("label", "the token's label"),),
     ),
+    _for_browsers(
+        "pushkey", "tells the server's key for the Push API (RFC 8292)", reply=replies.PushKey
+    ),
+    _for_browsers(
+        "push",
+        "tells a browser of private talk and mentions while you are not here",
+        (
+            _ENDPOINT,
+            Arg("p256dh", "its public key, in base64url"),
+            Arg("auth", "its secret, in base64url"),
+        ),
+        changes=True,
+    ),
+    _for_browsers("unpush", "tells a browser no more", (_ENDPOINT,), changes=True),
     _entering("nick", "changes your name", (Arg("name", "the new name"),), reply=replies.Welcome),
     _for_anybody(
         "help",

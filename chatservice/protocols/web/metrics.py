@@ -90,6 +90,10 @@ class Monitoring:
             ("delivered_bytes", "Bytes of entries written to readers.", deliveries.bytes),
         ):
             yield single(f"chat_{name}_total", "counter", help_, value)
+        pushes = factory.chat.pushing.figures
+        told = [(it, getattr(pushes, it)) for it in ("sent", "gone", "failed", "dropped")]
+        of = "Push messages, by what became of them."
+        yield labelled("chat_pushes_total", "counter", of, "outcome", told)
         yield _histogram("chat_commit_seconds", "The time that a commit took.", commits.time)
         lag = "The time that the reactor was late, measured four times a second."
         yield _histogram("chat_reactor_lag_seconds", lag, factory.lag.seconds)
