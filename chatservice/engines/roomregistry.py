@@ -64,10 +64,6 @@ class RoomRegistry:
         if self._locks.is_locked(room):
             self._overtaken.add(room)
 
-    async def forget_files(self, room: int) -> None:
-        """Delete the files of a room that another node removes."""
-        await self._forget_files(self.rows[room].name)
-
     def _check_held(self, room: int) -> None:
         """Raise `Refusal` (not-stored, no-such-room) if a room was changed elsewhere since its lock
         was entered."""

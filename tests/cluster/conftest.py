@@ -111,7 +111,7 @@ class JetStreamCase:
             info.config.max_msgs = most(info.state)
             await link._js.update_stream(info.config)
 
-        return link._do(change())
+        return link.do(change())
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """Real nodes, each a `twistd chat` of its own, over a real nats-server: what users see."""
 
+import random
 import re
 import signal
 import subprocess
 import threading
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -116,6 +118,22 @@ def test_users_at_two_nodes_see_and_reach_each_other(start):
     program.event("ok")
     root.send("/revoke laptop")
     assert b'"revoked"' in program.rest()
+
+
+def test_a_file_of_one_node_is_fetched_at_the_other(start):
+    """A file that is shared over HTTP at one node is read at the other: all of it, and a part; also
+    when the first node is killed."""
+    one, other = start(1), start(2)
+    data = random.Random(1).randbytes(1_500_000)
+    reader = person(other, "reader")
+    urlopen(Request(f"http://127.0.0.1:{one.port}/lobby/a.bin", data, method="PUT")).close()
+    reader.expect("a.bin")
+    one.kill()
+    where = f"http://127.0.0.1:{other.port}/lobby/a.bin"
+    with urlopen(where) as answer:
+        assert answer.read() == data
+    with urlopen(Request(where, headers={"Range": "bytes=600000-600009"})) as answer:
+        assert (answer.status, answer.read()) == (206, data[600_000:600_010])
 
 
 def test_a_killed_node_comes_back(start):

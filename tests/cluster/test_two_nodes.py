@@ -81,6 +81,7 @@ class Nodes:
 
 SAME = [
     "room",
+    "shared_file",
     "rule",
     "deed",
     "annotation",

@@ -6,6 +6,8 @@ in order, to a database of its own.
 * `clustertables`: what the nodes know of each other, in the database.
 * `replicatedlogs`: the log store whose changes go through the log.
 * `sharedclaims`: the names of guests, on all nodes.
+* `filerecords`, `chunkstream`, `sharedfiles`: shared files: which there are, their bytes in the
+  log's second stream, and all of it as a store of files.
 * `sharedpresence`: the users at all nodes, who are told of and not stored.
 * `clusterengine`: the whole, its start, and its checks.
 """

@@ -14,6 +14,7 @@ from chatservice.engines.jetstream.logaddress import LogAddress
 from chatservice.engines.jetstream.natslink import LogInfo, NatsLink
 from chatservice.engines.jetstream.replicatedlogs import ReplicatedLogs
 from chatservice.engines.jetstream.sharedclaims import SharedNameClaims
+from chatservice.engines.jetstream.sharedfiles import SharedFiles
 from chatservice.engines.jetstream.sharedpresence import SharedPresence
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Code, Refusal
@@ -60,7 +61,11 @@ class JetStreamEngine:
         self.logs: ReplicatedLogs = logs
         self.logs.on_end = on_end
         self.rooms, self.accounts = self._local.rooms, self._local.accounts
-        self.members, self.files = self._local.members, self._local.files
+        self.members = self._local.members
+        copies = self._local.files
+        self.files = SharedFiles(copies, self.logs.commit, self.logs.look)
+        self._local.files = self.files  # type: ignore[assignment]  # it does the same
+        self.logs.forget_copies = copies.forget
         self.pushes = self._local.pushes
         self.hasher, self.authenticator = self._local.hasher, self._local.authenticator
         self.maintenance = self._local.maintenance
@@ -71,6 +76,7 @@ class JetStreamEngine:
         self.logs.effects.update(
             add_claim=self.claims.added,
             release_claim=self.claims.released,
+            **self.files.effects,
             node_gone=self._ended,
             node_started=lambda result, node: self.others.started(node),
         )
@@ -84,6 +90,7 @@ class JetStreamEngine:
         self._reactor.callWhenRunning(running.callback, None)
         await running
         link = self._link = NatsLink(self._reactor, self._address, self._node)
+        self.files.chunks = link.chunks
         info = await link.connect(secrets.token_hex(16))
         tables = self.logs.cluster
         self._check(info)

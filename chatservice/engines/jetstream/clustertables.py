@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from chatservice import names
+from chatservice.engines.jetstream import filerecords
+from chatservice.engines.jetstream.filerecords import FileRecords
 
 _TABLES = """
 -- How far the log is applied, of which cluster it is, and which node wrote here last. One row.
@@ -51,7 +53,9 @@ class ClusterTables:
         self.applied = 0
         self.versions: dict[str, int] = {}
         self.nodes: set[str] = set()
+        self.files = FileRecords(db)
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'cluster'").fetchone():
+            db.executescript(filerecords.TABLE)
             row = db.execute("SELECT id, node FROM cluster").fetchone()
             self.cluster, self.former_node = row
             self.reload()
@@ -59,7 +63,7 @@ class ClusterTables:
     def begin(self, cluster: str) -> None:
         """Note of which cluster the database is, from now on."""
         insert = f"INSERT INTO cluster VALUES ('{cluster}', 0, '{{}}', '')"
-        self._db.executescript(f"BEGIN; {_TABLES} {insert}; COMMIT;")
+        self._db.executescript(f"BEGIN; {_TABLES} {filerecords.TABLE} {insert}; COMMIT;")
         self.cluster = cluster
 
     def note_node(self, node: str) -> None:

@@ -29,6 +29,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatservice.engines.jetstream.chunkstream import ChunkStream
 from chatservice.engines.jetstream.logaddress import LogAddress
 from chatservice.errors import Code, Refusal
 
@@ -88,6 +89,9 @@ class NatsLink:
         self._alive = f"{address.stream}-ALIVE"
         self._here = f"{address.stream}-HERE"
         self._node = node
+        replicas = 3 if len(address.servers) >= 3 else 1
+        self.chunks = ChunkStream(self, f"{address.stream}-FILES", replicas)
+        self._replicas = replicas
         self._client: Any = None
         self._js: Any = None
         self._own = 0  # the sequence of this node's last message
@@ -107,16 +111,16 @@ class NatsLink:
     def connect(self, cluster: str) -> "Deferred[LogInfo]":
         """Connect, and make the log if there is none: then `cluster` is its id. Raises `Refusal`,
         with a sentence for the operator."""
-        return self._do(self._connect(cluster))
+        return self.do(self._connect(cluster))
 
     def publish(self, data: bytes) -> "Deferred[int]":
         """Add a message to the log. Answer with its sequence when it is stored, however long that
         takes; nothing else is published meanwhile. Raises `NotStored`."""
-        return self._do(self._publish(data))
+        return self.do(self._publish(data))
 
     def follow(self, after: int, receive: Receive) -> "Deferred[None]":
         """Deliver each message behind a sequence, in order, from now on."""
-        return self._do(self._follow(after, receive))
+        return self.do(self._follow(after, receive))
 
     def note_applied(self, sequence: int) -> None:
         """Tell whoever waits for it that this node has applied the log up to a message."""
@@ -127,15 +131,15 @@ class NatsLink:
     def wait_for_nodes(self, nodes: Iterable[str], sequence: int) -> "Deferred[None]":
         """Answer when nodes have applied the log up to a message: all that live, or those that did
         within `NODE_SECONDS`."""
-        return self._do(self._wait_for_nodes(sorted(nodes), sequence))
+        return self.do(self._wait_for_nodes(sorted(nodes), sequence))
 
     def is_alive(self, node: str) -> "Deferred[bool]":
         """Return whether a node answers."""
-        return self._do(self._is_alive(node))
+        return self.do(self._is_alive(node))
 
     def listen(self, received: Callable[[bytes], None]) -> "Deferred[None]":
         """Call a function, in the reactor's thread, with what any node broadcasts from now on."""
-        return self._do(self._listen(received))
+        return self.do(self._listen(received))
 
     def broadcast(self, data: bytes) -> None:
         """Tell all nodes that listen. Nothing of it is stored."""
@@ -158,7 +162,7 @@ class NatsLink:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(2.0)
 
-    def _do(self, work: Coroutine[Any, Any, T]) -> "Deferred[T]":
+    def do(self, work: Coroutine[Any, Any, T]) -> "Deferred[T]":
         """Run a coroutine in the thread; answer in the reactor's."""
         answer: Deferred[T] = Deferred()
 
@@ -204,7 +208,9 @@ class NatsLink:
         self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
         self._check_version()
         await self._check_synced()
-        return await self._open_stream(cluster)
+        info = await self._open_stream(cluster)
+        await self.chunks.open(self._js)
+        return info
 
     async def _failed(self, error: Exception) -> None:
         self.log.debug("the connection to the log: {why}", why=_why(error))
@@ -273,7 +279,7 @@ class NatsLink:
             subjects=[f"{name}.*"],
             storage=StorageType.FILE,
             discard=DiscardPolicy.NEW,
-            num_replicas=3 if len(self._address.servers) >= 3 else 1,
+            num_replicas=self._replicas,
             deny_purge=True,
             metadata={"chat-cluster": cluster},
         )

@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
+from chatservice.domain.model import GUEST_PREFIX, guest_id, is_guest_id
 from chatservice.domain.ports.engine_ports import not_stored
 from chatservice.domain.ports.log_ports import Appended, Draft
 from chatservice.engines.jetstream import wire
 from chatservice.engines.jetstream.clustertables import ClusterTables
+from chatservice.engines.jetstream.filerecords import Unneeded
 from chatservice.engines.jetstream.natslink import NatsLink, NotStored
 from chatservice.engines.jetstream.wire import LogMessage, Operation
 from chatservice.engines.sqlite.logstore import LogStore
@@ -52,6 +54,7 @@ OTHERS = frozenset(
         *("append", "erase", "reassign", "drop_inbox", "add_record", "inbox_known", "note_seen"),
         *("add_member", "drop_member", "mark_read", "add_code"),
         *("node_started", "node_gone", "release_claim"),
+        *("add_file", "drop_files", "forget_files", "move_files"),
     }
 )
 """All other operations. One with another name is not made."""
@@ -100,7 +103,8 @@ class _Done(NamedTuple):
 
 class ReplicatedLogs(LogStore):
     """The log store of a `node`, which `join` connects to the log. `on_end` is called with a
-    refusal, for the operator, where the node cannot go on."""
+    refusal, for the operator, where the node cannot go on; and `forget_copies` with the folder of a
+    room that another node has removed."""
 
     keeps_guests = True
 
@@ -116,10 +120,16 @@ class ReplicatedLogs(LogStore):
             "add_account": self._add_account,
             "inbox_known": self._inbox_known,
             "drop_inbox": self._drop_inbox,
+            "add_file": self.cluster.files.add,
+            "drop_files": self.cluster.files.drop,
+            "forget_files": self._forget_files,
+            "move_files": self.cluster.files.move,
         }
         self.node = ""
         self.on_end: Callable[[Refusal], None] = lambda why: None
         self.effects: dict[str, Callable[..., None]] = {}
+        self.look = self._look
+        self.forget_copies: Callable[[str], object] = lambda folder: None
         self._link: NatsLink | None = None
         self._most_bytes = 0
         self._time = 0
@@ -269,7 +279,7 @@ class ReplicatedLogs(LogStore):
             self.effects[name](result, *args)
         elif name not in _OF_LOGS:
             if not is_own and name == "remove_room":
-                Deferred.fromCoroutine(self.rooms.forget_files(args[0]))
+                self.forget_copies(self.rooms.rows[args[0]].name)
             if not is_own and DECIDED.get(name) == ROOMS:
                 self.rooms.changed_elsewhere(
                     getattr(args[0], "number", getattr(args[0], "room", args[0]))
@@ -428,12 +438,24 @@ class ReplicatedLogs(LogStore):
         gone = self.cluster.node_gone(node)
         for claim in gone:
             self._forget(-claim.guest)
+            self.cluster.files.forget(guest_id(claim.guest))
         return gone
 
     def _drop_inbox(self, inbox: int) -> None:
         """Delete a guest's inbox, unless the guest is at another node by now."""
-        if self.cluster.guest_node(-inbox) in (None, self._maker):
+        if not self._is_elsewhere(guest_id(-inbox)):
             self._forget(inbox)
+
+    def _forget_files(self, folder: str) -> Sequence[Unneeded]:
+        """Drop the files of a folder, unless it is that of a guest who is at another node."""
+        return () if self._is_elsewhere(folder) else self.cluster.files.forget(folder)
+
+    def _is_elsewhere(self, folder: str) -> bool:
+        """Return whether a folder is a guest's who is not at the node that asks."""
+        if not is_guest_id(folder):
+            return False
+        node = self.cluster.guest_node(int(folder.removeprefix(GUEST_PREFIX)))
+        return node not in (None, self._maker)
 
     def _add_account(self, key: str, account: Any, inbox: int | None, *rest: Any) -> int:
         if inbox is not None:

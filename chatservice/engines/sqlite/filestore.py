@@ -177,6 +177,7 @@ class FolderFileStore:
         )
         self.have, self.receive = self._partials.have, self._partials.receive
         self.unfinished, self.drop = self._partials.unfinished, self._partials.drop
+        self.begun = self._partials.held
 
     def _modes(self, folder: str) -> tuple[int | None, int]:
         """Return the modes of new folders and files; None means the umask's."""
@@ -214,7 +215,7 @@ class FolderFileStore:
         beside = path.with_name(f"{path.name} (room)")
         return beside if folder and (beside.is_dir() or path.is_file()) else path
 
-    def _now(self, folder: str) -> str:
+    def folder_now(self, folder: str) -> str:
         """Return the present name of a folder, which may have been a guest's before."""
         return self._moved.get(folder, folder)
 
@@ -330,7 +331,7 @@ class FolderFileStore:
         )
 
     async def open(self, folder: str, name: str, version: int | None = None) -> OpenFile:
-        folder = self._now(folder)
+        folder = self.folder_now(folder)
         name = await self._spelled(folder, name)
         it = _meant(await self._file(folder, name), version)
         if it is None:
@@ -396,7 +397,7 @@ class FolderFileStore:
         return row
 
     def arriving(self, folder: str, name: str, sha256: str | None = None) -> ArrivingFile | None:
-        return self._partials.open_arriving(self._now(folder), name, sha256)
+        return self._partials.open_arriving(self.folder_now(folder), name, sha256)
 
     async def used(self, declared: DeclaredFile, exactly: bool = False) -> DiskUsage:
         folder, owner = declared.folder, declared.owner
@@ -419,7 +420,7 @@ class FolderFileStore:
         """
         declared = partial.declared
         declared = declared._replace(
-            folder=self._now(declared.folder), size=partial.have, sha256=sha256
+            folder=self.folder_now(declared.folder), size=partial.have, sha256=sha256
         )
         name = await self._spelled(declared.folder, declared.name)
         declared = declared._replace(name=name)
