@@ -18,6 +18,7 @@ from chatservice.grammar.ircnumerics import Numeric
 from chatservice.grammar.irctexts import pieces, split_text
 from chatservice.grammar.jsonlines import time as rfc3339
 from chatservice.grammar.textformat import duration, size, stamp
+from chatservice.grammar.webroutes import file_path
 from chatservice.names import one_line
 
 SERVER = "server"
@@ -139,10 +140,11 @@ class _Line(NamedTuple):
 
 
 def encode_run(
-    caps: Collection[str], target: str, past: bool, first: int, it: Run, log: str
+    caps: Collection[str], target: str, past: bool, first: int, it: Run, log: str, web: str = ""
 ) -> bytes:
     """Encode a run of entries of a `log` for clients with these capabilities. `target` is the nick
-    of an inbox's reader. Entries of the `past` begin with their time if no tag tells it."""
+    of an inbox's reader. Entries of the `past` begin with their time if no tag tells it. With the
+    address of the server's HTTP, `web`, a shared file has a link."""
     to = _target(it, log, target)
     head = f":{it.who}!{USER_AT_HOST} "
     if it.kind == Kind.MESSAGE and not (it.about or past or "\n" in "".join(it.texts)):
@@ -152,7 +154,7 @@ def encode_run(
     return "".join(
         f"{tags}{head}{line}\r\n"
         for position, entry in it.entries(first)
-        for tags, line in _lines(caps, to, past, position, entry, log, len(head.encode()))
+        for tags, line in _lines(caps, to, past, position, entry, log, len(head.encode()), web)
     ).encode()
 
 
@@ -187,7 +189,14 @@ def _shared_tags(
 
 
 def _lines(
-    caps: Collection[str], to: str, past: bool, position: int, it: Entry, log: str, head: int
+    caps: Collection[str],
+    to: str,
+    past: bool,
+    position: int,
+    it: Entry,
+    log: str,
+    head: int,
+    web: str,
 ) -> Iterator[tuple[str, str]]:
     """Iterate over the messages of an entry, each with its tags before it. The first one has the
     entry's id."""
@@ -200,7 +209,7 @@ def _lines(
     if past and Caps.SERVER_TIME not in caps:
         before = stamp(it.time, position)
     redacts = Caps.MESSAGE_REDACTION in caps and not past
-    for at, line in enumerate(_of_entry(it, log, tagged)):
+    for at, line in enumerate(_of_entry(it, log, tagged, web)):
         if redacts and it.kind == Kind.ERASED:
             yield render_tags(tags), f"REDACT {to} {message_id(log, int(it.text))}"
             continue
@@ -254,7 +263,7 @@ _CARRIERS: Mapping[str, str] = {"ACTION": "PRIVMSG", "TOPIC": "NOTICE"}
 """The messages that carry actions, and topics of the past."""
 
 
-def _of_entry(it: Entry, log: str, tagged: bool) -> Iterator[_Line]:
+def _of_entry(it: Entry, log: str, tagged: bool, web: str) -> Iterator[_Line]:
     """Iterate over the messages of an entry, without their source and target."""
     reply = (("+draft/reply", message_id(log, it.about)),) if it.about else ()
     if it.kind in _TALK:
@@ -274,7 +283,8 @@ def _of_entry(it: Entry, log: str, tagged: bool) -> Iterator[_Line]:
         version = f", version {it.file.version}" if it.file.version > 1 else ""
         shared = f"{it.file.name} ({size(it.file.size)}{version})"
         where = "sent you" if log == "@" and it.kind != Kind.SENT_FILE else "shared"
-        yield _Line("NOTICE", f"* {where} {shared}")
+        link = f": {web}{file_path(log, it.file.name)}" if web and log != "@" else ""
+        yield _Line("NOTICE", f"* {where} {shared}{link}")
     elif it.kind in _DONE and not (it.kind == Kind.GONE and it.about):
         of = f'#{it.about} "{it.quote.text}"' if it.quote is not None else f"#{it.about}"
         yield _Line("NOTICE", _DONE[it.kind].format(it.text, of))
@@ -395,15 +405,16 @@ Encoders = tuple[Encode, Encode]
 """The encoders of live entries and of those of the past."""
 
 
-def room_encoders(caps: frozenset[str]) -> Encoders:
-    """Return the encoders of rooms' entries for clients with these capabilities: the same objects
-    for equal ones, so that a block keeps their bytes once."""
-    return _encoders(entry_caps(caps))
+def room_encoders(caps: frozenset[str], web: str = "") -> Encoders:
+    """Return the encoders of rooms' entries for clients with these capabilities, who reach HTTP at
+    `web`: the same objects for equal ones, so that a block keeps their bytes once."""
+    return _encoders(entry_caps(caps), web)
 
 
 @lru_cache(maxsize=64)
-def _encoders(caps: frozenset[str]) -> Encoders:
-    return partial(encode_run, caps, "", False), partial(encode_run, caps, "", True)
+def _encoders(caps: frozenset[str], web: str) -> Encoders:
+    live = partial(encode_run, caps, "", False, web=web)
+    return live, partial(encode_run, caps, "", True, web=web)
 
 
 def event_encoder(caps: frozenset[str]) -> Callable[[events.Event], bytes]:

@@ -6,7 +6,7 @@ frames, as a channel of SSH or a WebSocket has them, gives sessions and transfer
 
 from abc import abstractmethod
 from collections.abc import Collection
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from chatservice.domain.model import User
 from chatservice.errors import Refusal
@@ -61,9 +61,10 @@ class Connection(Readable, Protocol):
 
 class ProtocolSession(Protocol):
     """A session of one protocol, made for the first line. The operator sees how many there are of
-    each `kind`."""
+    each `kind`. In a protocol that no telnet client speaks, a session `takes_telnet` not."""
 
     kind: str
+    takes_telnet: ClassVar[bool] = True
     __slots__ = ()
 
     @abstractmethod

@@ -75,6 +75,11 @@ class ChatProtocol(OneTimer, LineReader):
         return int(self.factory.limits.line_bytes)
 
     @property
+    def takes_telnet(self) -> bool:
+        """Whether the client may speak telnet."""
+        return self._session is None or self._session.takes_telnet
+
+    @property
     def peer(self) -> str:
         """Its address and port. Behind a proxy they are known from the first bytes on."""
         return outlet.origin(self.transport)

@@ -121,6 +121,52 @@ def test_sasl(server, join_irc, connect):
     assert "You are logged in as carla" in again.until("NOTICE").params[1]
 
 
+def test_sasl_with_a_token(server, join_irc, connect):
+    """A token of the account's logs in, in the place of a password, also with PASS, until it is
+    revoked: that ends the connections which came in with it."""
+    register(connect, server, "carla")
+    carla = connect(server)
+    carla.send("/login carla secret-1", "/token phone")
+    token = carla.expect("* phone: ").removeprefix("* phone: ")
+    bouncer = join_irc(server, "carla", secret=token)
+    assert "903 carla" in bouncer.seen
+    other = join_irc(server)
+    other.send(f"PASS carla:{token}", "NICK x", "USER x 0 * :x")
+    assert other.until("001").params[0] == "carla"
+    carla.send("/revoke phone")
+    bouncer.until("ERROR")
+    other.until("ERROR")
+    late = join_irc(server)
+    late.send("CAP REQ sasl", "AUTHENTICATE PLAIN", f"AUTHENTICATE {plain('carla', token)}")
+    late.until("904")
+
+
+BAD = b"PRIVMSG #lab :caf\xe9 \xff\xff \xff\xfb\x01 \xff\xf4"
+
+
+@pytest.mark.parametrize("caps", ["", "standard-replies"])
+@pytest.mark.parametrize("cut", [len(BAD), 20, 24])
+def test_lines_that_are_not_utf8(server, join_irc, caps, cut):
+    """Latin-1, with bytes that telnet would have for itself, is refused as a whole, and the client
+    is told what to do (https://ircv3.net/specs/extensions/utf8-only)."""
+    ann, bob = join_irc(server, "ann", caps), join_irc(server, "bob")
+    for each in (bob, ann):
+        each.send("JOIN #lab")
+        each.until("366")
+    ann.send_raw(BAD[:cut])
+    ann.send_raw(BAD[cut:] + b"\r\nPRIVMSG #lab :caf\xc3\xa9\r\n")
+    told = ann.message()
+    assert told.params[-1] == "That line is not UTF-8; set your client's character set to UTF-8."
+    assert (told.command, told.params[1]) == (
+        ("FAIL", "INVALID_UTF8") if caps else ("NOTICE", told.params[-1])
+    )
+    assert bob.until("PRIVMSG").params == ("#lab", "café")
+    new = join_irc(server)
+    new.send_raw(b"NICK new\r\nUSER new 0 * :\xff\xfb\x01\r\nUSER new 0 * :new\r\n")
+    new.until("NOTICE")
+    new.until("001")
+
+
 def test_sasl_that_fails(server, join_irc, connect):
     """A wrong password, another form, another mechanism, too much, and an end by the client have
     numbers of their own, and a good one may follow."""

@@ -205,7 +205,7 @@ def show(it: IrcSession, place: TargetLog, rows: Rows) -> None:
     past = not it.has(Caps.EVENT_PLAYBACK)
     caps = entry_caps(it.caps)
     for position, entry in rows:
-        data = encode_run(caps, it.nick, past, position, entry.as_run(), place.log_name)
+        data = encode_run(caps, it.nick, past, position, entry.as_run(), place.log_name, it.web)
         for line in data.decode().split("\r\n")[:-1]:
             it.put(in_batch(line, "history") if batched else line)
     if batched:

@@ -23,14 +23,15 @@ class IrcFormat(EntryFormat):
     inbox: Callable[[str], Encoders]
 
 
-def format_for(caps: frozenset[str]) -> IrcFormat:
-    """Return the format for these capabilities: the same object for equal ones."""
-    return _format(caps & (ircformat.OF_ENTRIES | ircformat.OF_EVENTS))
+def format_for(caps: frozenset[str], web: str) -> IrcFormat:
+    """Return the format for these capabilities, and for clients that reach HTTP at `web`: the same
+    object for equal ones."""
+    return _format(caps & (ircformat.OF_ENTRIES | ircformat.OF_EVENTS), web)
 
 
 @lru_cache(maxsize=256)
-def _format(caps: frozenset[str]) -> IrcFormat:
-    live, past = ircformat.room_encoders(caps)
+def _format(caps: frozenset[str], web: str) -> IrcFormat:
+    live, past = ircformat.room_encoders(caps, web)
     inbox = partial(_inbox, ircformat.entry_caps(caps))
     return IrcFormat(live, past, ircformat.event_encoder(caps), inbox=inbox)
 

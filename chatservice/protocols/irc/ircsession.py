@@ -6,7 +6,10 @@ from functools import lru_cache, partial
 from inspect import isawaitable
 from typing import Any, ClassVar
 
+from twisted.internet.interfaces import ISSLTransport
+
 from chatservice import events, names
+from chatservice.domain.addresses import normalize
 from chatservice.domain.chat import Chat
 from chatservice.domain.dispatch import count_request, dispatch
 from chatservice.domain.model import Room, Session, SessionTraits, User
@@ -49,7 +52,8 @@ class IrcSession(AnsweringSession):
     """
 
     kind = "IRC"
-    format = format_for(NO_CAPS)
+    takes_telnet = False
+    format = format_for(NO_CAPS, "")
     traits = IRC_CLIENT
     handlers: ClassVar[Mapping[str, Handler]] = {}
 
@@ -108,6 +112,20 @@ class IrcSession(AnsweringSession):
         """The user. Raises `Refusal` (name-needed) if there is none."""
         return self._session.require_user()
 
+    @property
+    def web(self) -> str:
+        """The address of this server for HTTP, as the client reaches it: without a slash at its
+        end, and empty on a unix socket."""
+        transport: Any = self._connection.transport
+        host = transport.getHost()
+        port = getattr(host, "port", None)
+        if port is None:
+            return ""
+        known = self._connection.factory.host_names
+        name = known[0] if known else normalize(host.host)
+        shown = f"[{name}]" if ":" in name else name or "127.0.0.1"
+        return f"http{'s' * ISSLTransport.providedBy(transport)}://{shown}:{port}"
+
     def use(self, caps: frozenset[str]) -> None:
         """Encode for these capabilities from now on. A client that asks for the past itself is not
         shown what is unread, and one that tells what is read has not read what it is shown."""
@@ -116,7 +134,7 @@ class IrcSession(AnsweringSession):
 
     def _format_for(self, caps: frozenset[str]) -> IrcFormat:
         """Return the encoders for these capabilities."""
-        return format_for(caps)
+        return format_for(caps, self.web)
 
     async def ask(self, command: str, **args: Any) -> Any:
         """Dispatch a request, and return its reply. Arguments that are None are left out. Raises
