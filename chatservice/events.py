@@ -70,6 +70,14 @@ class UserRenamed:
 
 
 @dataclass(frozen=True, slots=True)
+class UserRegistered:
+    """`who`, a guest in `room`, has registered that name."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
 class UserTyping:
     """`who` is typing in `room`. Only sessions that asked for it are shown this."""
 
@@ -131,6 +139,7 @@ Event = (
     | UserLeft
     | UserAway
     | UserRenamed
+    | UserRegistered
     | UserTyping
     | Moderated
     | PutOut

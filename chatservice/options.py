@@ -94,6 +94,7 @@ class Options(usage.Options, AuthOptionMixin):
         self["ports"], self["listen"], self["rooms"] = [], [], []
         self["checkers"], self["host-names"], self["metrics-from"] = [], [], []
         self["push-to"] = []
+        self["irc-sts"] = 0
         self["keep-seconds"] = self["keep-bytes"] = None
         self["limits"] = dict(limits)
         self._limits = limits
@@ -201,6 +202,10 @@ class Options(usage.Options, AuthOptionMixin):
             )
         self["push-to"].append(service.lower())
 
+    def opt_irc_sts(self, time: str) -> None:
+        """With --tls CERTIFICATE: IRC clients use only TLS for so long, as 30d."""
+        self["irc-sts"] = _parsed("irc-sts", time, _SECONDS, "a time, such as 30d")
+
     def opt_keep(self, bound: str) -> None:
         """Keep entries for a time (90d), or up to a size (20GB), or both [default: for ever]."""
         meant = "a time, such as 90d, or a size, such as 20GB"
@@ -262,6 +267,9 @@ class Options(usage.Options, AuthOptionMixin):
             self["ports"].append(5555)
         if self["tls-only"] and self["tls"] is None:
             raise usage.UsageError("--tls-only needs a certificate: add --tls auto.")
+        if self["irc-sts"] and self["tls"] in (None, "auto"):
+            told = "--irc-sts needs a certificate that clients trust: add --tls with its file."
+            raise usage.UsageError(told)
         self["push-contact"] = self._push_contact()
         self["branding"] = self._branding()
 

@@ -83,6 +83,8 @@ class ChatService(Service):
         self._pushes: PushSender | None = None
         self._listening: list[Any] = []
         self._reloader = Reloader(reactor, options, self.limits)
+        self.factory.sts_seconds = options["irc-sts"]
+        self.factory.reload = self._reloader.reload
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
 

@@ -20,7 +20,15 @@ from chatservice import names
 from chatservice.client.presentusers import PresentUsers
 from chatservice.client.privatetalk import Partner, PrivateTalk
 from chatservice.entries import Entry, Kind
-from chatservice.events import Event, Notice, ReadMoved, UserAway, UserTyping, UserWatched
+from chatservice.events import (
+    Event,
+    Notice,
+    ReadMoved,
+    UserAway,
+    UserRegistered,
+    UserTyping,
+    UserWatched,
+)
 from chatservice.grammar.commandtypes import Request
 from chatservice.replies import Joined, UnreadInfo, Welcome
 
@@ -432,7 +440,7 @@ class ClientState:
             if self.all_rooms and event.room in self.rooms:
                 self.rooms[event.room].read_elsewhere(event.position)
             return []
-        if isinstance(event, UserWatched):  # nobody asked for that
+        if isinstance(event, UserWatched | UserRegistered):  # nobody asked for that
             return []
         if event.room in self.rooms:
             self.rooms[event.room].present.apply(event)

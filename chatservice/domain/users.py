@@ -433,6 +433,9 @@ class Users:
                 user.inbox.id = change.account.inbox
                 user.inbox.saves_read_position = True
                 self._inboxes[user.inbox.id] = user.inbox
+            for room in user.rooms:
+                shown = room.names_shown.get(user, user.name)
+                self._rooms.announce(room, events.UserRegistered(room.name, shown))
 
     def account_changed(self, key: str, account: Account) -> None:
         """Write the name of a user who is here as their account does."""

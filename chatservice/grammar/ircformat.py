@@ -34,6 +34,7 @@ CHANNEL = "#"
 class IrcCapability:
     """The names of the capabilities (https://ircv3.net/irc/) that a client may ask for."""
 
+    ACCOUNT_NOTIFY = "account-notify"
     ACCOUNT_TAG = "account-tag"
     AWAY_NOTIFY = "away-notify"
     BATCH = "batch"
@@ -78,7 +79,12 @@ def entry_caps(caps: frozenset[str]) -> frozenset[str]:
     return caps - {Caps.BATCH, Caps.MULTILINE}
 
 
-OF_EVENTS = frozenset({Caps.AWAY_NOTIFY, Caps.EXTENDED_JOIN, Caps.INVITE_NOTIFY, Caps.MESSAGE_TAGS})
+OF_EVENTS = frozenset(
+    {
+        *(Caps.ACCOUNT_NOTIFY, Caps.AWAY_NOTIFY, Caps.EXTENDED_JOIN, Caps.INVITE_NOTIFY),
+        Caps.MESSAGE_TAGS,
+    }
+)
 """The capabilities that change how an event is encoded."""
 
 SENTENCES: Sentences = {NAME_NEEDED: "Register with NICK and USER first."}
@@ -334,6 +340,8 @@ def event_lines(caps: Collection[str], it: events.Event) -> Iterable[str]:
             return [render(source(who), "NICK", name)]
         case events.UserAway(who=who, text=text) if Caps.AWAY_NOTIFY in caps:
             return [render(source(who), "AWAY", *filter(None, (text,)))]
+        case events.UserRegistered(who=who) if Caps.ACCOUNT_NOTIFY in caps:
+            return [render(source(who), "ACCOUNT", who)]
         case events.UserTyping(room=room, who=who) if Caps.MESSAGE_TAGS in caps:
             return ["@+typing=active " + render(source(who), "TAGMSG", channel(room))]
         case events.UserWatched(who=who, here=True):

@@ -35,6 +35,7 @@ EVENTS: Mapping[type[Any], str] = {
     events.UserLeft: "left",
     events.UserAway: "away",
     events.UserRenamed: "renamed",
+    events.UserRegistered: "registered",
     events.UserTyping: "typing",
     events.Moderated: "moderated",
     events.PutOut: "out",

@@ -190,9 +190,11 @@ def quoted_name(name: str) -> str:
 @lru_cache(maxsize=256)  # everybody in the room is told the same
 def event(it: events.Event) -> bytes:
     """Encode an event. People are not told who is away, which `/who` and `/msg` show, nor who
-    types, nor what they have read."""
+    types or registers, nor what they have read."""
     match it:
         case events.UserAway() | events.UserTyping() | events.ReadMoved() | events.UserWatched():
+            return b""
+        case events.UserRegistered():
             return b""
         case events.UserJoined(who=who):
             text = f"{who} came in"

@@ -1,7 +1,7 @@
 """The factory of connections, and the state that they share."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -52,11 +52,15 @@ class ChatFactory(Factory):
     before tickets, whose row refuses what looks like another protocol. `host_names` are those that
     browsers may use for this server, and `metrics_from` the addresses and networks that may
     see the metrics; none stand for this machine. `branding` is what the page looks like.
+    `sts_seconds` is how long IRC clients shall use nothing but TLS, if the operator asks for that.
+    `reload` reads the configuration file again.
     """
 
     noisy = False
     protocol = ChatProtocol
     is_admin = False
+    sts_seconds = 0
+    reload: Callable[[], None] = staticmethod(lambda: None)
     greeting = textformat.GREETING
     name_needed = textformat.EMPTY_NAME
 

@@ -11,6 +11,7 @@ from chatservice.protocols.irc.ircsession import IrcSession
 from chatservice.protocols.irc.registration import PendingRegistration, complete
 
 OFFERED: Mapping[str, str] = {
+    Caps.ACCOUNT_NOTIFY: "",
     Caps.ACCOUNT_TAG: "",
     Caps.AWAY_NOTIFY: "",
     Caps.BATCH: "",
@@ -54,6 +55,8 @@ async def cap(it: IrcSession, message: IrcMessage) -> None:
         if values:
             it.use(it.caps | {Caps.CAP_NOTIFY})
         shown = [f"{name}={value}" if value and values else name for name, value in OFFERED.items()]
+        if values and (policy := it.transport_security):
+            shown.append(f"sts={policy}")
         _show(it, "LS", shown, bool(values))
     elif verb == "LIST":
         _show(it, "LIST", sorted(it.caps), True)

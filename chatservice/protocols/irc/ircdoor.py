@@ -13,6 +13,7 @@ from chatservice.protocols.irc.ircannotations import ANNOTATION_MESSAGES
 from chatservice.protocols.irc.ircmarkers import MARKER_HANDLERS, tell_moved
 from chatservice.protocols.irc.ircmonitor import MONITOR_HANDLERS
 from chatservice.protocols.irc.ircmultiline import MULTILINE_HANDLERS
+from chatservice.protocols.irc.ircoperators import OPERATOR_HANDLERS
 from chatservice.protocols.irc.ircqueries import QUERY_HANDLERS
 from chatservice.protocols.irc.ircservices import SERVICE_HANDLERS
 from chatservice.protocols.irc.ircsession import IrcSession, irc_refusal
@@ -45,6 +46,7 @@ class IrcClientSession(IrcSession):
         **MODE_HANDLERS,
         **TALK_HANDLERS,
         **QUERY_HANDLERS,
+        **OPERATOR_HANDLERS,
         **SERVICE_HANDLERS,
         **HISTORY_HANDLERS,
         **MARKER_HANDLERS,

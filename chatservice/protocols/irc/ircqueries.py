@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from chatservice import __version__
+from chatservice import __version__, replies
 from chatservice.domain.model import Room, User
 from chatservice.errors import Refusal
 from chatservice.grammar.irc import IrcMessage
@@ -53,8 +53,12 @@ def version(it: IrcSession, message: IrcMessage) -> None:
 def time(it: IrcSession, message: IrcMessage) -> None:
     """Run `TIME`."""
     it.count()
-    now = datetime.fromtimestamp(it.chat.now() // 1000, UTC)
-    it.numeric(Numeric.TIME, SERVER, f"{now:%Y-%m-%d %H:%M:%S}Z")
+    it.numeric(Numeric.TIME, SERVER, _moment(it.chat.now()))
+
+
+def _moment(time: int) -> str:
+    """Return a time (milliseconds since 1970) in words."""
+    return f"{datetime.fromtimestamp(time // 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def info(it: IrcSession, message: IrcMessage) -> None:
@@ -139,14 +143,22 @@ _CHANNELS = 350
 """Characters of channels in one line of `WHOIS`."""
 
 
-def whowas(it: IrcSession, message: IrcMessage) -> None:
-    """Run `WHOWAS`: nothing is kept of guests who are gone."""
-    it.count()
+async def whowas(it: IrcSession, message: IrcMessage) -> None:
+    """Run `WHOWAS`, of a registered user: nothing is kept of guests who are gone."""
     name = message.param(0)[:64]
     if not name:
+        it.count()
         it.numeric(Numeric.NONICKNAMEGIVEN, "Name a user: WHOWAS bob.")
         return
-    it.numeric(Numeric.WASNOSUCHNICK, name, "Nothing is known of that name.")
+    try:
+        seen: replies.Seen = await it.ask("seen", user=name)
+    except Refusal as refusal:
+        it.connection.factory.count(refusal)
+        it.numeric(Numeric.WASNOSUCHNICK, name, "Nothing is known of that name.")
+    else:
+        it.numeric(Numeric.WHOWASUSER, seen.user, _USER, _HOST, "*", seen.user)
+        if seen.time is not None:
+            it.numeric(Numeric.WHOISSERVER, seen.user, SERVER, f"{_moment(seen.time)}, last seen")
     it.numeric(Numeric.ENDOFWHOWAS, name, "is all.")
 
 

@@ -126,6 +126,19 @@ class IrcSession(AnsweringSession):
         shown = f"[{name}]" if ":" in name else name or "127.0.0.1"
         return f"http{'s' * ISSLTransport.providedBy(transport)}://{shown}:{port}"
 
+    @property
+    def transport_security(self) -> str:
+        """The value of `sts` (https://ircv3.net/specs/extensions/sts): over TLS, for how long
+        clients shall use nothing else, and in plain, the port for that. It is empty if the operator
+        does not ask for it."""
+        transport: Any = self._connection.transport
+        seconds = self._connection.factory.sts_seconds
+        if not seconds or getattr(transport.getHost(), "port", None) is None:
+            return ""
+        if ISSLTransport.providedBy(transport):
+            return f"duration={seconds}"
+        return f"port={transport.getHost().port}"
+
     def use(self, caps: frozenset[str]) -> None:
         """Encode for these capabilities from now on. A client that asks for the past itself is not
         shown what is unread, and one that tells what is read has not read what it is shown."""

@@ -1,0 +1,91 @@
+"""Those who run the server, and those who moderate: OPER, REHASH and KNOCK; and SETNAME, which is
+refused."""
+
+from chatservice import names
+from chatservice.errors import Refusal
+from chatservice.grammar.irc import IrcMessage
+from chatservice.grammar.ircformat import channel, sentence
+from chatservice.grammar.ircnumerics import Numeric, Purpose
+from chatservice.protocols.irc.channels import prefix
+from chatservice.protocols.irc.ircsession import IrcSession
+
+_KNOCKED_AT = 5
+"""Moderators who are told of a knock."""
+
+
+async def oper(it: IrcSession, message: IrcMessage) -> None:
+    """Run `OPER`: log in as an operator. Who is logged in as one is an operator already."""
+    name, password = message.param(0), message.param(1)
+    if not password:
+        it.count()
+        it.numeric(Numeric.NEEDMOREPARAMS, "OPER", "Give your name and your password.")
+        return
+    before, user = it.nick, it.user
+    if not (user.registered and names.key(name) == user.key):
+        try:
+            await it.ask("login", name=name, password=password)
+        except Refusal as refusal:
+            it.connection.factory.count(refusal)
+            it.numeric(Numeric.PASSWDMISMATCH, sentence(refusal.sentence))
+            return
+        it.logged_in(before)
+    else:
+        it.count()
+    if it.chat.rights.is_operator(it.user):
+        it.numeric(Numeric.YOUREOPER, "You run this server.")
+    else:
+        it.numeric(Numeric.NOOPERHOST, f"{it.nick} is no operator; one of them has to say so.")
+
+
+def rehash(it: IrcSession, message: IrcMessage) -> None:
+    """Run `REHASH`: read the configuration file again, for an operator."""
+    try:
+        it.check("status")
+    except Refusal as refusal:
+        it.connection.factory.count(refusal)
+        it.numeric(Numeric.NOPRIVILEGES, "Only an operator can do that; log in as one with OPER.")
+        return
+    it.connection.factory.reload()
+    it.numeric(Numeric.REHASHING, "--config", "is read again; the log tells if it is wrong.")
+
+
+async def knock(it: IrcSession, message: IrcMessage) -> None:
+    """Run `KNOCK`: ask the moderators in a channel to be let in, by private messages of the
+    user's."""
+    name = message.param(0)
+    if not name:
+        it.count()
+        it.numeric(Numeric.NEEDMOREPARAMS, "KNOCK", "Name a channel: KNOCK #lab.")
+        return
+    try:
+        room = it.room(name)
+        where = channel(room.name)
+        if room in it.session.rooms:
+            it.count()
+            it.numeric(Numeric.KNOCKONCHAN, where, "You are there.")
+            return
+        if room.is_open:
+            it.count()
+            it.numeric(Numeric.CHANOPEN, where, "It is open; JOIN it.")
+            return
+        told = [user for user in room.users() if prefix(it, room, user)][:_KNOCKED_AT]
+        for user in told:
+            await it.ask("msg", to=user.name, text=f"* {it.nick} asks to be let into {where}")
+        if told:
+            it.numeric(Numeric.KNOCKDLVR, where, "Its moderators are told.")
+        else:
+            it.count()
+            it.numeric(Numeric.CANNOTKNOCK, where, "No moderator is there now; try again later.")
+    except Refusal as refusal:
+        it.refused(refusal, Purpose.ACT, name[:64], "KNOCK")
+
+
+def setname(it: IrcSession, message: IrcMessage) -> None:
+    """Run `SETNAME`: there are no other names than nicks
+    (https://ircv3.net/specs/extensions/setname)."""
+    it.count()
+    told = "Here are no names but nicks; take another one with NICK."
+    it.fail("SETNAME", "CANNOT_CHANGE_REALNAME", told)
+
+
+OPERATOR_HANDLERS = {"OPER": oper, "REHASH": rehash, "KNOCK": knock, "SETNAME": setname}
