@@ -222,7 +222,7 @@ class App {
       this.login.waiting();
       return;
     }
-    this.#showBanner(`No connection. What you write waits; next try in ${Math.ceil(seconds)} s.`, 'Try now',
+    this.#showBanner(`No connection. What you write waits; next try in ${Math.ceil(seconds)}\u00a0s.`, 'Try now',
       () => this.session.connection.hurry());
   }
 

@@ -1,9 +1,9 @@
 // What the user can do with files.
 
 import {sentence} from './composer.js';
-import {el} from './dom.js';
+import {el, shortTime, size} from './dom.js';
 import {copy, dialog, menu} from './overlay.js';
-import {address, table} from './talk.js';
+import {address} from './talk.js';
 
 export default {
   async download(room, entry) {
@@ -26,14 +26,18 @@ export default {
     menu(anchor, file.name, [
       ['Download', () => this.download(room, {...file, kind: 'file'}), {icon: 'download'}],
       file.sha256 && ['Copy the SHA-256', () => copy(file.sha256)],
-      ['Versions', () => this.showVersions(place, file)],
+      ['Versions', () => this.showVersions(room, place, file)],
       ['Remove', () => this.removeFile(place, file), {danger: true}],
     ]);
   },
 
-  async showVersions(place, file) {
-    const answer = await this.attempt('versions', {room: place, name: file.name});
-    if (answer) dialog(`Versions of ${file.name}`, table(answer.files), {wide: true});
+  async showVersions(room, place, {name}) {
+    const answer = await this.attempt('versions', {room: place, name});
+    if (!answer) return;
+    const row = (file) => el('li', {}, el('button.link', {onclick: () => this.download(room, {...file, kind: 'file'})},
+      `Version ${file.version}`), el('small', {dir: 'auto'}, [size(file.size), file.from,
+      file.time && shortTime(Date.parse(file.time))].filter(Boolean).join(' · ')));
+    dialog(`Versions of ${name}`, el('ul.lines', {}, answer.files.map(row)));
   },
 
   async removeFile(place, file) {

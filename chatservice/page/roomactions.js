@@ -114,7 +114,7 @@ export default {
     const row = ({what, user, left, from}) => {
       const lift = LIFTS[what];
       const may = lift && (what === 'moderator' ? owns : moderates);
-      const details = [left && `for ${duration(left)}`, from && `by ${from}`].filter(Boolean).join(', ');
+      const details = [left && `${duration(left)} left`, from && `by ${from}`].filter(Boolean).join(', ');
       return el('li', {}, el('span', {}, el('strong', {dir: 'auto'}, user), ` ${what} `, el('small', {dir: 'auto'}, details)),
         may && el('button.link', {'aria-label': `${lift[1]}: ${user}`, onclick: async () => {
           close();

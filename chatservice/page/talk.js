@@ -1,6 +1,6 @@
 // The talk of the current room, as rows: days, where the unread begins, entries, notes, what waits.
 
-import {avatar, clock, dayKey, dayName, el, hue, icon, iconButton, listed, reconcile, shortClock, shortTime, size, wholeTime} from './dom.js';
+import {avatar, clock, dayKey, dayName, duration, el, hue, icon, iconButton, listed, reconcile, shortClock, shortTime, size, wholeTime} from './dom.js';
 import {plainText, richText} from './markdown.js';
 import {keyOf, mentions, mentionsAll} from './state.js';
 
@@ -380,11 +380,12 @@ function pendingRow(app, item, online) {
 }
 
 const MAKE = {presence, deed, out, renamed, answer};
-const DEEDS = {kick: 'put out', ban: 'banned', unban: 'lifted the ban on', mute: 'muted', unmute: 'unmuted',
+// What is told of each command; the user stands at the end, or for the %.
+export const DEEDS = {kick: 'put out', ban: 'banned', unban: 'lifted the ban on', mute: 'muted', unmute: 'unmuted',
   freeze: 'froze the room', unfreeze: 'let everybody speak again', invite: 'invited',
-  uninvite: 'took back the invitation of', op: 'made a moderator:', deop: 'took the role of moderator from',
+  uninvite: 'took back the invitation of', op: 'made % a moderator', deop: 'took the role of moderator from',
   owner: 'gave the room to', close: 'closed the room', access: 'changed who may come in',
-  slow: 'set slow mode', remove: 'removed the room'};
+  slow: 'changed slow mode', remove: 'removed the room'};
 
 function noteRow(app, note) {
   return el('.row.system.note', {}, el('.gutter'), el('.body', {}, MAKE[note.kind](note, app), ' ',
@@ -397,8 +398,10 @@ function presence({came, left}) {
 }
 
 function deed({event: {from, what, user, text}}) {
-  const words = [from, DEEDS[what] ?? what, user].filter(Boolean).join(' ');
-  return el('span', {dir: 'auto'}, text ? `${words}: ${text}` : words);
+  const [before, after = ''] = (DEEDS[what] ?? what).split('%');
+  const words = [from, before.trim(), user].filter(Boolean).join(' ') + after;
+  const more = what === 'slow' ? `: ${duration(Number(text))}` : /^for /.test(text) ? ` ${text}` : text && `: ${text}`;
+  return el('span', {dir: 'auto'}, words, more);
 }
 
 function out({event: {from, what, text}}) {

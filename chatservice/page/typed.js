@@ -3,6 +3,7 @@
 import {TABLE, TYPES} from './commands.js';  // made by the server from its table of commands
 import {sentence} from './composer.js';
 import {findEmoji} from './entryactions.js';
+import {DEEDS} from './talk.js';
 
 const MOST = 8;
 
@@ -88,6 +89,8 @@ function valueOf({mark, json}, word) {
 
 const splitWord = (text) => /^(\S*)\s*([^]*)$/.exec(text);
 
+const DONE = 'Done.';
+
 // An answer as {text, rows}: a sentence, and a table if the answer has a list.
 function readable(answer) {
   const {event, id, text, lines, ...rest} = answer;
@@ -97,14 +100,14 @@ function readable(answer) {
     && value !== '');
   const facts = plain.map(([name, value]) => `${name}: ${value}`).join('\n');
   const rows = (list ?? []).map((row) => (typeof row === 'object' ? row : {name: row}));
-  return {text: text || facts || (rows.length ? '' : 'Done.'), rows};
+  return {text: text || facts || (rows.length ? '' : DONE), rows};
 }
 
 export default {
   // A wrong line goes back to where it was typed.
   command(line, room) {
     const [, name, rest] = splitWord(line.trim().slice(1)).map((word) => word.trim());
-    const own = DEEDS[name.toLowerCase()];
+    const own = OWN_DEEDS[name.toLowerCase()];
     const {wrong, fields} = own ? {} : requestOf(name.toLowerCase(), rest, room.name);
     if (wrong) this.tell(wrong);
     if (wrong || own?.(this, rest, room) === false) this.typeAgain(line);
@@ -114,8 +117,8 @@ export default {
   async run(name, fields, room) {
     try {
       const answer = readable(await this.session.request(name, fields));
-      // Everybody is told of a new topic, also who set it.
-      if (name === 'topic' && fields.text) return;
+      // Everybody is told of that, also who did it.
+      if (name === 'topic' && fields.text || name in DEEDS && answer.text === DONE) return;
       this.state.note(room, {kind: 'answer', ...answer});
     } catch (error) {
       this.state.note(room, {kind: 'answer', text: sentence(error), rows: []});
@@ -132,7 +135,7 @@ function position(rest) {
 
 const words = (rest) => splitWord(rest).slice(1);
 
-const DEEDS = {
+const OWN_DEEDS = {
   create(app, rest) {
     const [name, password] = words(rest);
     app.session.create(name, password).then((room) => app.open(room), (error) => app.tell(sentence(error)));

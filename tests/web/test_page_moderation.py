@@ -34,12 +34,13 @@ def test_menus_have_what_one_may_do(server, visit):
     ben.page.keyboard.press("Escape")
     about(anna, "ben", "Mute…")
     anna.press("Mute ben")
+    ben.sees("anna muted ben for 10 min")
     ben.say("may I?")
     ben.page.locator(".pending", has_text="You are muted in studio").wait_for()
     ben.press("Take back")
     choose(anna, "This room", "Rules of the room")
     rules = anna.page.get_by_role("dialog", name="Rules of the room")
-    told = [re.compile("anna owner"), re.compile("ben muted for")]
+    told = [re.compile("anna owner"), re.compile("ben muted 10 min left")]
     expect(rules.locator("li")).to_have_text(told)
     rules.get_by_role("button", name="Let them speak: ben").click()
     expect(rules.locator("li")).to_have_count(1)
@@ -47,7 +48,7 @@ def test_menus_have_what_one_may_do(server, visit):
     choose(anna, "This room", "Slow mode…")
     anna.page.get_by_role("spinbutton").fill("600")
     anna.press("Save")
-    ben.sees("anna set slow mode")
+    ben.sees("anna changed slow mode: 10 min")
     ben.say("may I?")
     ben.say("and again")
     again = ben.page.locator(".pending", has_text="say it again in 10 min")
