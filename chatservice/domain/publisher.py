@@ -58,6 +58,7 @@ class Publisher:
         self._gathering = _Batch()
         self._committing = _Batch()
         self._busy = False
+        self._refusing: Refusal | None = None
 
     @property
     def waiting(self) -> int:
@@ -67,11 +68,12 @@ class Publisher:
     def record(self, draft: Draft) -> None:
         """Store a run, and its copy, then acknowledge and show them. Runs of one log keep their
         order."""
+        refusal = self._refusing
         if draft.log.removed:
             text = "{room} was removed; join another room."
             refusal = Refusal(Code.NO_SUCH_ROOM, text, room=draft.log.name)
-            for done in (draft.on_stored, draft.on_shown):
-                self._loop.call_soon(partial(self._answer, done, refusal))
+        if refusal is not None:
+            self._loop.call_soon(partial(self._refuse_one, draft, refusal))
             return
         self._gathering.drafts.append(draft)
         if draft.copy is not None:
@@ -104,7 +106,7 @@ class Publisher:
         """Answer when all that a session has said so far is stored or has failed. Without a
         session: all that anybody has said."""
         answer: Promise[None] = self._loop.promise()
-        for batch in (self._gathering, self._committing):
+        for batch in () if self._refusing else (self._gathering, self._committing):
             of_anybody = session is None and bool(batch.drafts or batch.read)
             if of_anybody or batch.has_talk_of(session):
                 batch.settling.append(answer)
@@ -113,6 +115,24 @@ class Publisher:
                 return answer
         answer.callback(None)
         return answer
+
+    def refuse(self, why: Refusal | None) -> None:
+        """Refuse all that the engine has not begun to store, and what is recorded from now on;
+        None ends that. Nobody waits for what is being stored, which may take long."""
+        self._refusing = why
+        if why is None:
+            return
+        drafts, self._gathering.drafts = self._gathering.drafts, []
+        for draft in drafts:
+            self._refuse_one(draft, why)
+        for batch in (self._gathering, self._committing):
+            settling, batch.settling = batch.settling, []
+            for answer in settling:
+                answer.callback(None)
+
+    def _refuse_one(self, draft: Draft, why: Refusal) -> None:
+        self._answer(draft.on_stored, why)
+        self._answer(draft.on_shown, why)
 
     def show_appended(self, log: Log, runs: Sequence[tuple[int, Run]]) -> None:
         """Show runs of a log that another node has stored."""

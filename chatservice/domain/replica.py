@@ -35,6 +35,8 @@ from chatservice.domain.rules import OF_ACCOUNTS
 from chatservice.domain.typingnotices import TypingNotices
 from chatservice.domain.users import Users
 from chatservice.entries import Kind, Run
+from chatservice.errors import Refusal
+from chatservice.events import Notice
 
 
 class Replica:
@@ -87,6 +89,12 @@ class Replica:
         found = self._rooms.by_number.get(room)
         if found is not None:
             self._typing.show_typing(found, name)
+
+    def refusing(self, why: Refusal | None) -> None:
+        """Refuse what would have to be stored, and tell everybody so."""
+        self._publisher.refuse(why)
+        told = why.sentence if why is not None else "What you say is stored again."
+        self._users.broadcast(Notice(told))
 
     def changed(self, change: Change) -> None:
         """Apply a change."""

@@ -111,7 +111,7 @@ async def test_damaged_bytes_are_not_served(nodes):  # noqa: F811
 
 @pytest_twisted.ensureDeferred
 async def test_one_name_at_two_nodes(nodes):  # noqa: F811
-    """What both share at once by one name are two versions, the same at both nodes."""
+    """Files that both share at once by one name are two versions, the same at both nodes."""
     texts = b"one", b"other"
     marks = await at_each(put(it, text) for it, text in zip(nodes.engines, texts, strict=True))
     assert sorted(it.version for it in marks) == [1, 2]

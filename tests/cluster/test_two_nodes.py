@@ -5,16 +5,19 @@ from contextlib import closing
 
 import pytest
 import pytest_twisted
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
+from twisted.internet.task import deferLater
 
 from chatservice.domain.model import guest_id
 from chatservice.domain.ports.log_ports import BlockReplaced
 from chatservice.domain.ports.node_ports import UserState
 from chatservice.domain.ports.room_ports import RoomChanged, RulesChanged
 from chatservice.domain.rules import Access, Rule, RuleKind
+from chatservice.engines.jetstream.replicatedlogs import REFUSE_SECONDS
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
-from tests.cluster.conftest import JetStreamCase, make_engine
+from tests.cluster.conftest import JetStreamCase, NatsServer, make_engine
 from tests.contract.conftest import NOW, Notes, append, at_once, code_of, room, say, texts
 
 
@@ -369,3 +372,34 @@ async def test_the_inbox_of_a_guest_who_moved_stays(nodes):
     assert await texts(other, -number) == ["psst"]
     await other.logs.drop_inbox(-number)
     assert await texts(other, -number) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_log_that_does_not_answer(tmp_path):
+    """Changes are refused in one sentence, what is stored can be read, and what the log was given
+    before that is stored once when it answers again."""
+    server = NatsServer(tmp_path)
+    nodes = Nodes(tmp_path, server)
+    one = await nodes.start()
+    try:
+        lab = await room(one)
+        await append(one, say(lab, "before"))
+        server.kill()
+        waiting = Deferred.fromCoroutine(append(one, say(lab, "meanwhile")))
+        while one.logs._waiting or not one.logs._publishing:  # until it is given to the log
+            await deferLater(reactor, 0)
+        behind = Deferred.fromCoroutine(code_of(append(one, say(lab, "refused"))))
+        one.logs.look_at_log(REFUSE_SECONDS)
+        assert await behind == Code.NOT_STORED
+        assert await code_of(append(one, say(lab, "refused"))) == Code.NOT_STORED
+        assert await code_of(room(one, "den")) == Code.NOT_STORED
+        one.claims.release("nobody")  # does not fail
+        assert await texts(one, lab) == ["before"]
+        server.start()
+        assert await waiting == [2]
+        assert await append(one, say(lab, "after")) == [3]
+        assert nodes.notes[0].refused == [Code.NOT_STORED, None]
+        assert await texts(one, lab) == ["before", "meanwhile", "after"]
+    finally:
+        await one.stop()
+        server.kill()

@@ -25,6 +25,7 @@ class Notes:
     def __init__(self):
         self.changes = []
         self.inbox = None
+        self.refused = []
         self.users, self.elsewhere, self.heard = [], {}, Deferred()
 
     def changed(self, change):
@@ -32,6 +33,10 @@ class Notes:
         self.changes.append(change)
         if self.inbox is not None and isinstance(change, GuestRegistered):
             self.inbox.id = change.account.inbox
+
+    def refusing(self, why):
+        """Note why the engine refuses everything."""
+        self.refused.append(why and why.code)
 
     def here(self):
         """Return the users of this node."""

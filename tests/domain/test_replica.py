@@ -7,8 +7,8 @@ import pytest
 from chatservice.domain.log import Cursor
 from chatservice.domain.model import PROGRAM, Session
 from chatservice.domain.rules import RuleKind
-from chatservice.errors import Code
-from chatservice.events import EndReason, Moderated, PutOut, UserRenamed
+from chatservice.errors import Code, Refusal
+from chatservice.events import EndReason, Moderated, Notice, PutOut, UserRenamed
 from tests.domain.harness import MemoryChat, NoFlowControl, RecordingPeer
 
 
@@ -177,3 +177,20 @@ def test_a_new_spelling_is_shown_on_every_node(nodes):
     for member, times in ((here, 0), (there, 1), (nodes.root, 1), (nodes.root_there, 1)):
         seen = [(it.who, it.name) for it in member.events(UserRenamed)]
         assert seen == [("alice", "ALICE")] * times
+
+
+def test_what_cannot_be_stored_is_refused(nodes):
+    """While the engine refuses everything, talk is refused and reading goes on; everybody is told
+    when that begins, and when it ends."""
+    nodes.root.do("say", room="lab", text="before")
+    follower = nodes.here.engine.logs.follower
+    follower.refusing(Refusal(Code.NOT_STORED, "Nothing is stored now; say it again later."))
+    assert nodes.root.code("say", room="lab", text="meanwhile") is Code.NOT_STORED
+    assert nodes.root.code("msg", to="root", text="psst") is Code.NOT_STORED
+    entries = nodes.root.do("history", room="lab").entries
+    assert [entry.text for _, entry in entries] == ["before"]
+    follower.refusing(None)
+    nodes.root.do("say", room="lab", text="after")
+    assert nodes.root_there.texts == ["before", "after"]
+    told = [it.text for it in nodes.root.events(Notice)]
+    assert told == ["Nothing is stored now; say it again later.", "What you say is stored again."]

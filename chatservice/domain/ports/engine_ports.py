@@ -117,6 +117,10 @@ class Follower(Protocol):
     def ended(self, positions: Mapping[int, int]) -> None:
         """Forget what is no longer kept: up to a position each, by the numbers of the logs."""
 
+    def refusing(self, why: Refusal | None) -> None:
+        """Refuse what would have to be stored, and tell everybody why: the engine waits for too
+        long. None ends that."""
+
     def here(self) -> Sequence[UserState]:
         """Return all users of this node whom others see."""
 

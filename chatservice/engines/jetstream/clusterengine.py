@@ -23,6 +23,9 @@ from chatservice.limits import Limits
 _OVERHEAD = 1024
 """Bytes that a message has beside its operations: its head, and the headers of NATS."""
 
+WATCH_SECONDS = 1.0
+"""The time after which a node looks again if the log answers."""
+
 LOOK_SECONDS, MISSES = 5.0, 4
 """A node asks the others so often whether they live, and takes one for dead that so many times in a
 row nobody heard: a server of the log that is killed makes a node miss one or two."""
@@ -84,6 +87,8 @@ class JetStreamEngine:
         self._missed: dict[str, int] = {}
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
+        self._watching = LoopingCall(self.logs.look_at_log)
+        self._watching.clock = reactor
 
     async def start(self) -> None:
         running: Deferred[None] = Deferred()
@@ -108,6 +113,7 @@ class JetStreamEngine:
             self.logs.commit("node_gone", former)
         await self.logs.commit("node_started", self._node)
         self._looking.start(LOOK_SECONDS, now=False)
+        self._watching.start(WATCH_SECONDS, now=False)
 
     def _check(self, info: LogInfo) -> None:
         """Raise `Refusal` for a data directory that is not one of this cluster."""
@@ -161,8 +167,9 @@ class JetStreamEngine:
         return self._local.stopping()
 
     async def stop(self) -> None:
-        if self._looking.running:
-            self._looking.stop()
+        for it in (self._looking, self._watching):
+            if it.running:
+                it.stop()
         await self._local.stop()
         if self._link is not None:
             self._link.close()

@@ -69,6 +69,18 @@ EVERYWHERE = frozenset(
 """The operations that take something from users, or that they use at another node next: answered
 when all nodes have made them."""
 
+PATIENT = frozenset(
+    {
+        *("drop_inbox", "inbox_known", "note_seen", "mark_read", "drop_member"),
+        *("node_started", "node_gone", "release_claim", "forget_files"),
+    }
+)
+"""The operations that nobody waits for: they wait for the log, however long that takes."""
+
+REFUSE_SECONDS = 10.0
+"""The time after which a log that does not answer makes a node refuse changes: to elect a leader
+takes 4 to 9 seconds."""
+
 _OF_LOGS = frozenset({"append", "erase", "reassign", "drop_inbox"})
 
 _AT_A_TIME = 200, 1 << 20
@@ -137,9 +149,11 @@ class ReplicatedLogs(LogStore):
         self._number = 0
         self._seen = dict(self.cluster.versions)
         # Operations that wait to be published, and those that were, by the numbers of messages.
-        self._waiting: deque[tuple[str, Deferred[Any]]] = deque()
+        self._waiting: deque[tuple[str, Deferred[Any], bool]] = deque()
         self._published: dict[int, Sequence[Deferred[Any]]] = {}
         self._publishing = False
+        self._since = 0.0  # when the message that is being published was given to the log
+        self.refusing: Refusal | None = None
         self._incoming: deque[_Delivered] = deque()
         self._lock = Lock()
         self._applying = False
@@ -203,8 +217,10 @@ class ReplicatedLogs(LogStore):
             return fail()
         if len(encoded) > self._most_bytes:
             return fail(not_stored())
+        if self.refusing is not None and name not in PATIENT:
+            return fail(self.refusing)
         answer: Deferred[Any] = Deferred()
-        self._waiting.append((encoded, answer))
+        self._waiting.append((encoded, answer, name in PATIENT))
         if not self._publishing:
             self._publishing = True
             self._reactor.callLater(0, self._publish)
@@ -215,18 +231,47 @@ class ReplicatedLogs(LogStore):
         assert self._link is not None
         operations, answers, room = list[str](), list[Deferred[Any]](), self._most_bytes
         while self._waiting and len(self._waiting[0][0]) <= room:
-            encoded, answer = self._waiting.popleft()
+            encoded, answer, _ = self._waiting.popleft()
             operations.append(encoded)
             answers.append(answer)
             room -= len(encoded) + 1
         self._number += 1
         self._published[self._number] = answers
+        self._since = self._reactor.seconds()
         data = wire.encode(self.node, self._number, operations)
         publishing = self._link.publish(data)
         publishing.addErrback(self._not_published, self._number)
         publishing.addBoth(self._go_on)
 
+    def look_at_log(self, seconds: float = 0.0) -> None:
+        """Refuse changes if the log has not answered for too long, `seconds` from now. What it was
+        given already may be stored, so that is not refused."""
+        late = self._reactor.seconds() + seconds - self._since >= REFUSE_SECONDS
+        if self._publishing and late and self.refusing is None:
+            self._refuse(
+                Refusal(
+                    Code.NOT_STORED,
+                    "The log of this cluster does not answer, so nothing is stored now; read on, "
+                    "and say it again later.",
+                )
+            )
+
+    def _refuse(self, why: Refusal | None) -> None:
+        self.refusing = why
+        if why is not None:
+            self.log.warn("the log does not answer; changes are refused")
+            refused = [it for it in self._waiting if not it[2]]
+            self._waiting = deque(it for it in self._waiting if it[2])
+            for _, answer, _ in refused:
+                answer.errback(Failure(why))
+        else:
+            self.log.info("the log answers again")
+        for follower in self._registry.followers:
+            follower.refusing(why)
+
     def _go_on(self, _: Any) -> None:
+        if self.refusing is not None:
+            self._refuse(None)
         if self._waiting:
             self._publish()
         else:
