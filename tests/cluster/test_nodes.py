@@ -226,8 +226,10 @@ def test_bad_starts(tmp_path, nats_server, start):
 
 def run(address, data):
     """Run a node that is to fail; return its exit status and its output."""
+    sooner = "from chatservice.engines.jetstream import natslink; natslink.CONNECT_SECONDS = 1"
+    code = f"{sooner}; {TWISTD[-1]}"
     done = subprocess.run(
-        [*TWISTD, "-n", "--pidfile=", "chat", "--interface", "127.0.0.1", "--port", "0"]
+        [*TWISTD[:-1], code, "-n", "--pidfile=", "chat", "--interface", "127.0.0.1", "--port", "0"]
         + ["--data", str(data), "--engine", address],
         cwd=data.parent,
         env=environment(),

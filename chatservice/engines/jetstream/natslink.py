@@ -94,6 +94,7 @@ class NatsLink:
         self._replicas = replicas
         self._client: Any = None
         self._js: Any = None
+        self._trouble = ""  # of the connection, as it was last
         self._own = 0  # the sequence of this node's last message
         self._followed = 0
         self._applied = 0
@@ -184,7 +185,7 @@ class NatsLink:
             options: dict[str, Any] = {"tls": _tls(address)} if address.tls else {}
             if address.creds:
                 options["user_credentials"] = address.creds
-            self._client = await asyncio.wait_for(
+            connecting = self._loop.create_task(
                 nats.connect(
                     servers=list(address.servers),
                     name=f"chat {self._node}",
@@ -195,9 +196,14 @@ class NatsLink:
                     allow_reconnect=True,
                     error_cb=self._failed,
                     **options,
-                ),
-                CONNECT_SECONDS,
+                )
             )
+            # nats-py may go on trying although it is cancelled, so nobody waits for that.
+            done, _ = await asyncio.wait({connecting}, timeout=CONNECT_SECONDS)
+            if not done:
+                connecting.cancel()
+                raise TimeoutError(self._trouble or "it does not answer in time")
+            self._client = connecting.result()
         except (TimeoutError, OSError, nats.errors.Error, ValueError) as error:
             raise _refusal(
                 "No server of {servers} lets this one in ({why}); start nats-server there, or "
@@ -213,7 +219,9 @@ class NatsLink:
         return info
 
     async def _failed(self, error: Exception) -> None:
-        self.log.debug("the connection to the log: {why}", why=_why(error))
+        before, self._trouble = self._trouble, _why(error)
+        if self._trouble != before:
+            self.log.info("the connection to the log: {why}", why=self._trouble)
 
     def _check_version(self) -> None:
         version = str(self._client._server_info.get("version", "0"))
