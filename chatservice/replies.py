@@ -420,6 +420,28 @@ class ServerStatus(Reply):
     refused: tuple[CountInfo, ...] = field(metadata={"of": CountInfo})
 
 
+class NodeInfo(Record):
+    """A row of `cluster`: a node's `host`, and whether it is the one that answers (`here`). It has
+    still to apply `lag` messages of the log, or does not answer (-1)."""
+
+    host: str
+    here: bool
+    lag: int
+
+
+class ClusterStatus(Reply):
+    """`cluster`: the log at `servers`, whose last message has the number `last`. Of its `copies`,
+    `current` are up to date; there is a `quorum` if it can be written to. `nodes` are those that
+    nobody took for dead."""
+
+    servers: str
+    last: int
+    copies: int
+    current: int
+    quorum: bool
+    nodes: tuple[NodeInfo, ...] = field(metadata={"of": NodeInfo})
+
+
 class UserInfo(Record):
     """A row of `users`: their `rooms`, the `origins` of their connections, and the reason why they
     are `away`, or empty."""

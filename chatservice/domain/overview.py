@@ -99,6 +99,13 @@ class Overview:
             refused=tuple(self.connections.refused()),
         )
 
+    async def cluster(self) -> replies.ClusterStatus:
+        """Return the state of the cluster. Raises `Refusal` (not-allowed) if this is no node."""
+        if self._engine.others is None:
+            told = "This server runs alone; --engine makes it a node of a cluster."
+            raise Refusal(Code.NOT_ALLOWED, told)
+        return await self._engine.others.status()
+
     async def trouble(self) -> str | None:
         """Return a sentence that says why the server cannot store what is said, or None."""
         commits = self._publisher.commits.trouble()

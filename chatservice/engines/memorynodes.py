@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from chatservice.domain.ports.engine_ports import Follower
 from chatservice.domain.ports.node_ports import UserState
+from chatservice.replies import ClusterStatus, NodeInfo
 
 
 class MemoryNode:
@@ -35,6 +36,10 @@ class MemoryNode:
     def tell(self, states: Sequence[UserState]) -> None:
         for _, other in self._others():
             other.present(self._name, states)
+
+    async def status(self) -> ClusterStatus:
+        rows = [NodeInfo(f"memory {it._name}", it is self, 0) for it in self._nodes]
+        return ClusterStatus("memory", 0, 1, 1, True, tuple(rows))
 
     def tell_typing(self, room: int, name: str) -> None:
         for _, other in self._others():

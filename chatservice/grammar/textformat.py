@@ -570,6 +570,19 @@ def _status(it: replies.ServerStatus) -> list[str]:
     ]
 
 
+def _cluster(it: replies.ClusterStatus) -> list[str]:
+    able = "can be written to" if it.quorum else "CANNOT be written to: most servers are missing"
+    lines = [
+        f"* The log at {it.servers}: {counted(it.last, 'message')}; it {able}",
+        f"* Copies of the log that are up to date: {it.current} of {it.copies}",
+    ]
+    for one in it.nodes:
+        behind = f"{counted(one.lag, 'message')} behind" if one.lag else "up to date"
+        state = "does not answer" if one.lag < 0 else behind
+        lines.append(f"* Node at {one.host}{' (this one)' if one.here else ''}: {state}")
+    return lines
+
+
 def _counted(rows: Iterable[replies.CountInfo]) -> str:
     return ", ".join(f"{one.count} {one.what}" for one in rows if one.count)
 
@@ -647,6 +660,7 @@ _REPLIES: dict[type, Callable[..., list[str]]] = {
     ],
     replies.BackupMade: _backup,
     replies.ServerStatus: _status,
+    replies.ClusterStatus: _cluster,
     replies.UserList: _users,
     replies.AccountList: _accounts,
     replies.Help: lambda it: [f"* {line}" for line in it.lines],

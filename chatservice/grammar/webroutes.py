@@ -33,7 +33,17 @@ READING: Mapping[str, frozenset[str]] = {
     name: frozenset()
     for name in (
         *("rooms", "who", "history", "search", "files", "versions", "transfers", "pins", "edits"),
-        *("rules", "record", "users", "accounts", "status", "operators", "tokens", "help"),
+        *(
+            "rules",
+            "record",
+            "users",
+            "accounts",
+            "status",
+            "cluster",
+            "operators",
+            "tokens",
+            "help",
+        ),
         "pushkey",
     )
 } | {

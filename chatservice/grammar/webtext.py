@@ -157,6 +157,7 @@ REPLIES: Mapping[type, Callable[[Any], list[str]]] = {
         (
             *(replies.MemberList, replies.UnreadList, replies.Topic),
             *(replies.RoomRules, replies.ModerationLog, replies.ServerStatus),
+            replies.ClusterStatus,
         ),
         _of_text,
     ),

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.cluster.conftest import NatsServer, free_ports
-from tests.servers import PATIENCE, TWISTD, RawClient, Server, environment
+from tests.servers import PATIENCE, TWISTD, RawAdminClient, RawClient, Server, environment
 
 
 @pytest.fixture
@@ -66,6 +66,11 @@ def test_two_nodes_are_one_chat(start):
     double.expect("Welcome")
     double.send("alice")
     double.expect("alice is taken")
+    operator = RawAdminClient(one)
+    operator.send("/cluster")
+    operator.expect("it can be written to")
+    shown = [operator.expect("* Node at") for _ in range(2)]
+    assert sum("(this one)" in it for it in shown) == 1
 
 
 def test_a_registered_user_at_both_nodes(start):

@@ -395,6 +395,7 @@ async def test_a_log_that_does_not_answer(tmp_path):
         assert await code_of(room(one, "den")) == Code.NOT_STORED
         one.claims.release("nobody")  # does not fail
         assert await texts(one, lab) == ["before"]
+        assert not (await one.others.status()).quorum
         server.start()
         assert await waiting == [2]
         assert await append(one, say(lab, "after")) == [3]
@@ -403,3 +404,19 @@ async def test_a_log_that_does_not_answer(tmp_path):
     finally:
         await one.stop()
         server.kill()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_state_of_a_cluster(nodes):
+    """Operators see the nodes, how far each is, and whether the log can be written to."""
+    one, other = nodes.engines
+    await room(one)
+    await nodes.settle()
+    status = await one.others.status()
+    assert (status.copies, status.current, status.quorum) == (1, 1, True)
+    assert sorted((it.here, it.lag) for it in status.nodes) == [(False, 0), (True, 0)]
+    assert status.last == one.logs.cluster.applied
+    await other.stop()
+    status = await one.others.status()
+    assert sorted((it.here, it.lag) for it in status.nodes) == [(False, -1), (True, 0)]
+    await nodes.restart(1)

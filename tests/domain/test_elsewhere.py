@@ -145,3 +145,10 @@ def test_users_of_a_node_that_ends_are_gone(nodes):
     nodes.there.now(nodes.there.engine.stop())
     assert [it.who for it in shown(nodes, nodes.alice, UserLeft)] == ["bob"]
     assert listed(nodes.alice).keys() == {"alice"}
+
+
+def test_operators_see_the_nodes(nodes):
+    """Each node says which one it is."""
+    status = nodes.here.operator().do("cluster")
+    assert [it.here for it in status.nodes] == [True, False]
+    assert status.quorum

@@ -51,6 +51,7 @@ OPERATOR_HANDLERS: Mapping[str, Handler] = {
     "accounts": lambda chat, session, args: chat.overview.accounts(**args),
     "backup": lambda chat, session, args: chat.overview.backup(session, **args),
     "status": lambda chat, session, args: chat.overview.status(),
+    "cluster": lambda chat, session, args: chat.overview.cluster(),
     "broadcast": _broadcast,
     "account": lambda chat, session, args: chat.accounts.create(session, **args),
     "reset": lambda chat, session, args: chat.accounts.reset_password(session, **args),

@@ -1,7 +1,9 @@
 """The port to the other nodes of a cluster: the users who are there. Nothing of it is stored."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, Protocol
+
+from chatservice.replies import ClusterStatus
 
 
 class UserState(NamedTuple):
@@ -20,6 +22,9 @@ class OtherNodes(Protocol):
 
     def tell(self, states: Sequence[UserState]) -> None:
         """Tell them of users of this node that have changed."""
+
+    def status(self) -> Awaitable[ClusterStatus]:
+        """Return the state of the cluster, for operators."""
 
     def tell_typing(self, room: int, name: str) -> None:
         """Tell them that a user is typing in a room, by its number."""

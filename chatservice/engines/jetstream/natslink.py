@@ -7,6 +7,7 @@ nats-py reads, parses and encrypts does not delay talk. All methods are for othe
 import asyncio
 import json
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -32,6 +33,7 @@ from twisted.python.failure import Failure
 from chatservice.engines.jetstream.chunkstream import ChunkStream
 from chatservice.engines.jetstream.logaddress import LogAddress
 from chatservice.errors import Code, Refusal
+from chatservice.replies import ClusterStatus, NodeInfo
 
 T = TypeVar("T")
 
@@ -48,6 +50,9 @@ ANSWER_SECONDS = 5.0
 NODE_SECONDS = 2.0
 """The longest time that a change waits for the other nodes. A node that takes longer is stopped or
 overloaded, and its users have their former rights until it goes on (docs/cluster.md)."""
+
+ASK_SECONDS = 2.0
+"""The longest time in which servers and nodes answer a question about their state."""
 
 AGAIN_SECONDS = 0.1
 """The time from one attempt to the next: while the servers elect a leader, say."""
@@ -137,6 +142,10 @@ class NatsLink:
     def is_alive(self, node: str) -> "Deferred[bool]":
         """Return whether a node answers."""
         return self.do(self._is_alive(node))
+
+    def status(self, nodes: Iterable[str]) -> "Deferred[ClusterStatus]":
+        """Return the state of the log, and of nodes."""
+        return self.do(self._status(sorted(nodes)))
 
     def listen(self, received: Callable[[bytes], None]) -> "Deferred[None]":
         """Call a function, in the reactor's thread, with what any node broadcasts from now on."""
@@ -391,7 +400,8 @@ class NatsLink:
     def _answer_some(self) -> None:
         for question in [it for it in self._asked if it[0] <= self._applied]:
             self._asked.remove(question)
-            self._loop.create_task(question[1].respond(b""))
+            answer = f"{self._applied} {socket.gethostname()}".encode()
+            self._loop.create_task(question[1].respond(answer))
 
     async def _wait_for_nodes(self, nodes: Sequence[str], sequence: int) -> None:
         await asyncio.gather(*(self._is_alive(it, sequence, NODE_SECONDS) for it in nodes))
@@ -404,6 +414,30 @@ class NatsLink:
         except (TimeoutError, nats.errors.Error):
             pass  # one that is slow is not gone
         return True
+
+    async def _status(self, nodes: Sequence[str]) -> ClusterStatus:
+        asked = asyncio.gather(*(self._node_status(it) for it in nodes))
+        last, copies, current = self._followed, self._replicas, 0
+        with suppress(TimeoutError, nats.errors.Error, OSError):
+            info = await asyncio.wait_for(self._js.stream_info(self._address.stream), ASK_SECONDS)
+            last, copies, current = info.state.last_seq, info.config.num_replicas, 1
+            if info.cluster is not None and info.cluster.replicas:
+                current += sum(bool(it.current and not it.offline) for it in info.cluster.replicas)
+        rows = tuple(
+            NodeInfo(host, node == self._node, max(last - applied, 0) if applied >= 0 else -1)
+            for node, (applied, host) in zip(nodes, await asked, strict=True)
+        )
+        servers = str(self._address)
+        return ClusterStatus(servers, last, copies, current, 2 * current > copies, rows)
+
+    async def _node_status(self, node: str) -> tuple[int, str]:
+        """Return how far a node is, and its host; -1 if it does not answer."""
+        with suppress(TimeoutError, nats.errors.Error, OSError, ValueError):
+            subject = f"{self._alive}.{node}"
+            answer = await self._client.request(subject, b"0", timeout=ASK_SECONDS)
+            applied, _, host = answer.data.decode().partition(" ")
+            return int(applied or -1), host
+        return -1, f"an unknown host, {node}"
 
     async def _close(self) -> None:
         if self._client is not None:

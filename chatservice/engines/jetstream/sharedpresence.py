@@ -5,7 +5,7 @@ a node that starts. So what is lost on the way, or while a connection is down, i
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from twisted.logger import Logger
@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from chatservice.domain.ports.engine_ports import Follower
 from chatservice.domain.ports.node_ports import UserState
 from chatservice.engines.jetstream.natslink import NatsLink
+from chatservice.replies import ClusterStatus
 
 _FORMAT = 1
 _SOME, _WHOLE, _END, _BEAT, _ASK, _TYPING = "some", "whole", "end", "beat", "ask", "typing"
@@ -30,15 +31,15 @@ _ASK_SECONDS = 1.0
 
 
 class SharedPresence:
-    """This `node`'s users, for the others, and theirs, for the follower. `is_node` tells whether a
-    node counts: what others say is nothing."""
+    """This `node`'s users, for the others, and theirs, for the follower. `nodes` returns the nodes
+    that count: what others say is nothing."""
 
     log = Logger()
 
-    def __init__(self, reactor: Any, node: str, is_node: Callable[[str], bool]) -> None:
+    def __init__(self, reactor: Any, node: str, nodes: Callable[[], Collection[str]]) -> None:
         self._reactor = reactor
         self._node = node
-        self._is_node = is_node
+        self._nodes = nodes
         self._link: NatsLink | None = None
         self._follower: Follower | None = None
         self._number = 0
@@ -61,6 +62,10 @@ class SharedPresence:
     def tell(self, states: Sequence[UserState]) -> None:
         for part in _parts(states):
             self._send_next(_SOME, part)
+
+    async def status(self) -> ClusterStatus:
+        assert self._link is not None
+        return await self._link.status(self._nodes())
 
     def tell_typing(self, room: int, name: str) -> None:
         self._send(_TYPING, [room, name])
@@ -104,7 +109,7 @@ class SharedPresence:
     def _received(self, data: bytes) -> None:
         try:
             format_, node, kind, number, body = json.loads(data)
-            if format_ == _FORMAT and node != self._node and self._is_node(node):
+            if format_ == _FORMAT and node != self._node and node in self._nodes():
                 self._take(node, kind, number, body)
         except (ValueError, TypeError) as error:
             self.log.debug("another node told what is not known here: {why}", why=error)

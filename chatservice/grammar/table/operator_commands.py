@@ -43,6 +43,11 @@ OPERATOR_COMMANDS = (
         "shows the server's state: connections, users, rooms, disk, queues, refusals",
         reply=replies.ServerStatus,
     ),
+    _showing_operators(
+        "cluster",
+        "shows the nodes of a cluster, how far they are, and whether its log can be written to",
+        reply=replies.ClusterStatus,
+    ),
     Command(
         "broadcast",
         "sends a notice to everybody on the server",
