@@ -77,10 +77,12 @@ class SimulatedServer:
         self.store = LogStore(self.clock, path, limits=limits)
         self.factory = ChatFactory(self.clock, limits=limits)
         engine: Any = SimpleNamespace(
+            others=None,
             logs=self.store,
             rooms=self.store.rooms,
             accounts=self.store.accounts,
             members=self.store.members,
+            pushes=self.store.pushes,
             claims=self.store.accounts.claims,
             hasher=None,
             authenticator=None,
