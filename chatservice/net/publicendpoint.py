@@ -139,6 +139,7 @@ class _BoundedFactory(WrappingFactory):
 
     def __init__(self, wrapped: Any, most: int) -> None:
         super().__init__(wrapped)
+        wrapped.noisy = False  # the log of an operator is not for each connection
         self.most = most
 
 

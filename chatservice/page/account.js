@@ -47,6 +47,7 @@ export default {
         return this.withPassword(old, 'password', fields);
       });
       if (!forGood.get('login')) this.session.who.password = next;
+      (await this.part('push')).renew(this.session).catch(() => {});
       this.tell('The password is changed.');
     });
   },
@@ -124,7 +125,8 @@ export default {
       preferences.set('theme', target.value);
       applyTheme();
     });
-    dialog('Settings', el('.stack', {}, theme, this.typingSetting(), this.notifySetting(), keys()));
+    dialog('Settings', el('.stack', {}, theme, this.typingSetting(), this.notifySetting(), this.pushSetting(),
+      keys()));
   },
 
   typingSetting() {
@@ -144,6 +146,25 @@ export default {
     });
     box.querySelector('input').disabled = !possible;
     return possible ? box : [box, el('p.hint', {}, 'Browsers allow notifications on https only.')];
+  },
+
+  // The place of a switch, which is there once the browser and the server say that they can.
+  pushSetting() {
+    const place = el('div', {hidden: true});
+    this.part('push').then(async ({isPossible, subscribe, unsubscribe}) => {
+      if (!await isPossible(this.session)) return;
+      place.hidden = false;
+      place.append(check('Tell me also when this page is closed', preferences.all.push, async (on, input) => {
+        const allowed = on && await Notifier.permit();
+        input.checked = allowed;
+        if (on && !allowed) this.tell('The browser does not allow it.');
+        else await (on ? subscribe : unsubscribe)(this.session).then(() => preferences.set('push', on), (error) => {
+          input.checked = false;
+          this.tell(error instanceof DOMException ? 'The push service of this browser cannot be reached.' : sentence(error));
+        });
+      }));
+    }).catch(() => {});
+    return place;
   },
 };
 

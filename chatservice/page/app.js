@@ -41,6 +41,8 @@ class Bell {
 export class Notifier {
   constructor(app) {
     this.app = app;
+    // The service worker tells which talk the user has pressed a notification of.
+    navigator.serviceWorker?.addEventListener('message', ({data}) => app.gotoPlace(data.room, data.seq));
   }
 
   static possible() {
@@ -58,15 +60,23 @@ export class Notifier {
     if (Notification.permission === 'granted') this.#show(room, entry);
   }
 
-  #show(room, entry) {
+  // With a service worker as a push message is shown, which then takes the same place.
+  async #show(room, entry) {
     const place = room.isPrivate ? entry.from : `${entry.from} in ${room.name}`;
-    // Some browsers on phones have the constructor and refuse it.
+    const shown = {body: (entry.text ?? entry.name).slice(0, 200), tag: room.key, icon: LOGO,
+      data: {room: room.name, seq: entry.seq}};
+    const worker = await navigator.serviceWorker?.getRegistration();
+    if (worker?.active) await worker.showNotification(place, shown);
+    else this.#showAlone(place, shown);
+  }
+
+  // Some browsers on phones have the constructor and refuse it.
+  #showAlone(place, shown) {
     try {
-      const note = new Notification(place, {body: (entry.text ?? entry.name).slice(0, 200), tag: room.key,
-        icon: LOGO});
+      const note = new Notification(place, shown);
       note.onclick = () => {
         focus();
-        this.app.goto(room, entry.seq);
+        this.app.gotoPlace(shown.data.room, shown.data.seq);
       };
     } catch {
       this.app.tell(`${place} wrote to you.`);
@@ -88,6 +98,7 @@ const PARTS = {
   file: () => import('./fileactions.js'),
   account: () => import('./account.js'),
   panel: () => import('./panel.js'),
+  push: () => import('./push.js'),
   uploads: () => import('./uploads.js'),
   digest: () => import('./sha256.js'),
   typed: () => import('./typed.js'),
@@ -181,6 +192,7 @@ class App {
     if (!this.session.online) return;  // then the next connection begins with it
     await Promise.all(Object.keys(PARTS).map((name) => this.part(name)));
     (await this.#uploads()).online();
+    await (await this.part('push')).renew(this.session);
   }
 
   // A part of the page. If the server has other files by now, the page begins anew with those.

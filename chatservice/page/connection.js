@@ -31,7 +31,7 @@ export const forTab = {
   set: (name, value) => write(tab, name, value),
 };
 
-const DEFAULTS = {theme: 'auto', typing: true, notify: false};
+const DEFAULTS = {theme: 'auto', typing: true, notify: false, push: false};
 
 export const preferences = {
   all: {...DEFAULTS, ...forGood.get('preferences')},

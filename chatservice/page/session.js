@@ -42,7 +42,8 @@ export class Session {
     this.connection.start();
   }
 
-  leaveForGood() {
+  async leaveForGood() {
+    if (preferences.all.push) await (await import('./push.js')).unsubscribe(this).catch(() => {});
     forGood.set('login', null);
     forTab.set('session', null);
     forTab.set('rooms', null);

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.client.driving import Wire
 from tests.servers import PATIENCE, Server
@@ -69,6 +69,17 @@ def visit(browser: Browser) -> Iterator[Callable[..., Person]]:
     for person in people:
         person.page.context.close()
     assert not problems
+
+
+@pytest.fixture
+def trusting(browser: Browser) -> Iterator[Page]:
+    """Return a page in a browser that takes any certificate for one of an authority."""
+    arguments = [*QUIETLY, "--ignore-certificate-errors"]
+    launched = browser.browser_type.launch(executable_path=CHROMIUM, args=arguments)
+    page = launched.new_context().new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    yield page
+    launched.close()
 
 
 @pytest.fixture

@@ -16,6 +16,13 @@ _CARRIED = """files => {
 """Makes what a browser carries from a file manager or the clipboard to a page."""
 
 
+WORKER = """navigator.serviceWorker.ready.then(() => new Promise(done => {
+  navigator.serviceWorker.oncontrollerchange = done;
+  if (navigator.serviceWorker.controller) done();
+}))"""
+"""Waits until the page has a service worker."""
+
+
 class Person:
     """Somebody before the page."""
 

@@ -4,36 +4,16 @@ import json
 import re
 from urllib.parse import urljoin
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.servers import PATIENCE
 from tests.web.clients import HttpClient
-from tests.web.conftest import CHROMIUM, QUIETLY
-from tests.web.people import Person
-
-WORKER = """navigator.serviceWorker.ready.then(() => new Promise(done => {
-  navigator.serviceWorker.oncontrollerchange = done;
-  if (navigator.serviceWorker.controller) done();
-}))"""
-"""Waits until the page has a service worker."""
+from tests.web.people import WORKER, Person
 
 REPLACED = """async before => {
   while ((await caches.keys()).some(it => before.includes(it)))
     await new Promise(done => setTimeout(done, 20));
 }"""
 """Waits until what was kept `before` is gone."""
-
-
-@pytest.fixture
-def trusting(browser):
-    """Return a page in a browser that takes any certificate for one of an authority."""
-    arguments = [*QUIETLY, "--ignore-certificate-errors"]
-    launched = browser.browser_type.launch(executable_path=CHROMIUM, args=arguments)
-    page = launched.new_page()
-    page.set_default_timeout(PATIENCE * 1000)
-    yield page
-    launched.close()
 
 
 def test_the_manifest_and_its_icons(server):
