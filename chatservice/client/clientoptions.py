@@ -16,6 +16,7 @@ from chatservice.client.clientpasswords import PasswordFileError
 from chatservice.client.connectors import UntrustedServer, fingerprint
 from chatservice.client.jsonconnection import BadReply, Dismissed, Lost, NotAChatServer
 from chatservice.client.partialdownload import CannotSave
+from chatservice.client.severalservers import names_ports
 from chatservice.client.system import complain, output_error
 from chatservice.errors import Code, Refusal
 
@@ -150,7 +151,11 @@ class ClientOptions:
     the actions is set. Without one, the user talks."""
 
     name: str | None = _option(metavar="NAME", nargs="?", help="your name")
-    host: str | None = _option(metavar="HOST", nargs="?", help="the server's name or address")
+    host: str | None = _option(
+        metavar="HOST",
+        nargs="?",
+        help="the server's name or address; several that are one chat: HOST:PORT,HOST:PORT",
+    )
     port: int | None = _option(
         metavar="PORT", nargs="?", type=_argument(port), help="the server's port"
     )
@@ -253,6 +258,8 @@ def parse(arguments: Sequence[str] | None = None) -> ClientOptions:
     """Return the options of a command line. Ends the program if the command line is wrong."""
     parser = make_parser()
     given = vars(parser.parse_args(arguments))
+    if given["port"] is None and given["host"] is not None and names_ports(given["host"]):
+        given["port"] = DEFAULT_PORT  # it is not asked for
     options = ClientOptions(**given | {"tls": given["tls"] or given["trust"] is not None})
     for it in fields(ClientOptions):
         fitting = it.metadata["only_with"]

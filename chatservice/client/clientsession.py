@@ -19,9 +19,10 @@ from twisted.python.failure import Failure
 from chatservice import names, replies
 from chatservice.client.clientstate import INBOX, ClientState, Incoming, RoomState, Unread
 from chatservice.client.condition import Condition
-from chatservice.client.connectors import WARNING, Connector
+from chatservice.client.connectors import WARNING
 from chatservice.client.jsonconnection import BadReply, Dismissed, JsonConnection, Lost, ServerPush
 from chatservice.client.privatetalk import RECALLED_ENTRIES
+from chatservice.client.severalservers import Connects
 from chatservice.entries import Entry
 from chatservice.errors import Code, Refusal
 from chatservice.events import FINAL_ENDS, Event, Moderated, Notice, PutOut
@@ -298,7 +299,7 @@ class ClientSession:
     def __init__(
         self,
         reactor: Any,
-        connector: Connector,
+        connector: Connects,
         listener: SessionListener,
         echo: bool = False,
         all_rooms: bool = False,

@@ -42,6 +42,9 @@ KNOWN_SERVERS_FILE = "known-servers"
 KNOWN_SERVERS_BYTES = 1 << 20
 """The largest file that is read: enough for 10,000 servers."""
 
+CONNECT_SECONDS = 30.0
+"""The longest time in which a connection is made, as Twisted's default is."""
+
 HANDSHAKE_SECONDS = 10.0
 """A TLS handshake takes at most this long."""
 
@@ -271,7 +274,8 @@ class Connector:
     """Connections to `host` and `port`, over TLS if `tls` or `trust` is given.
 
     With `trust`, the certificate must have that fingerprint, and is remembered. Known servers are
-    remembered in `folder`. `tell` takes warnings, and sentences about new certificates.
+    remembered in `folder`. `tell` takes warnings, and sentences about new certificates. To connect
+    takes at most `seconds`.
     """
 
     def __init__(
@@ -283,6 +287,7 @@ class Connector:
         trust: str | None,
         folder: Path,
         tell: Callable[[str], None],
+        seconds: float = CONNECT_SECONDS,
     ) -> None:
         self._reactor = reactor
         self._where = f"{host}:{port}"
@@ -291,7 +296,7 @@ class Connector:
         self._trust = fingerprint(trust) if trust is not None else None
         self._tell = tell
         self._identity = ServerIdentity(host) if tls or trust is not None else None
-        self._endpoint: Any = HostnameEndpoint(reactor, host, port)
+        self._endpoint: Any = HostnameEndpoint(reactor, host, port, timeout=seconds)
         if self._identity is not None:
             self._endpoint = wrapClientTLS(self._identity, self._endpoint)
         elif (warning := self._known_servers.warning(self._address)) is not None:

@@ -14,11 +14,12 @@ from chatservice.client.clientoptions import ClientOptions
 from chatservice.client.clientpasswords import Keyring
 from chatservice.client.clientsession import ClientSession, SessionListener
 from chatservice.client.clientstate import INBOX, Incoming, Unread
-from chatservice.client.connectors import Connector, server_address
+from chatservice.client.connectors import server_address
 from chatservice.client.jsonconnection import Lost
 from chatservice.client.owncommands import own_command
 from chatservice.client.privatetalk import directed
 from chatservice.client.screen import Screen
+from chatservice.client.severalservers import connector_to
 from chatservice.client.transferconnection import Reading
 from chatservice.client.transferjournal import TransferJournal, state_folder
 from chatservice.client.transferqueue import TransferQueue
@@ -80,7 +81,7 @@ class Controller(SessionListener):
     ) -> None:
         self._screen = screen
         folder, host, port = state_folder(), options.host or "", options.port or 0
-        connector = Connector(
+        connector = connector_to(
             reactor,
             host,
             port,

@@ -21,9 +21,10 @@ from chatservice import names, replies
 from chatservice.client.clientsession import ClientSession, SessionListener
 from chatservice.client.clientstate import INBOX, Incoming
 from chatservice.client.condition import Condition
-from chatservice.client.connectors import WARNING, Connector
+from chatservice.client.connectors import WARNING
 from chatservice.client.filetransfers import ClientTransfers
 from chatservice.client.jsonconnection import Lost
+from chatservice.client.severalservers import Connects, connector_to
 from chatservice.client.transferconnection import Progress
 from chatservice.client.transferjournal import state_folder
 from chatservice.entries import COPY_KINDS, Entry
@@ -82,7 +83,8 @@ async def connect(
     progress: TextCallback = lambda lines: None,
     reactor: Any = None,
 ) -> "Client":
-    """Connect to a server, and log in as `name`.
+    """Connect to a server, and log in as `name`. Of several servers that are one chat, `host` has
+    all, `HOST:PORT,HOST:PORT`: the client goes on at another one when it has to.
 
     `password` is that of a registered name, or a token. With `tls`, the certificate must be from a
     trusted authority, or the one seen there first; `trust` is the SHA-256 fingerprint that it must
@@ -92,7 +94,7 @@ async def connect(
     if reactor is None:
         from twisted.internet import reactor
     tell = lambda sentence: told(names.clean(sentence))  # noqa: E731
-    connector = Connector(reactor, host, port, tls, trust, state_folder(), tell)
+    connector = connector_to(reactor, host, port, tls, trust, state_folder(), tell)
     client = Client(reactor, connector, tell, progress)
     try:
         await client.session.log_in(names.user(name), password)
@@ -109,7 +111,7 @@ class Client(SessionListener):
     """
 
     def __init__(
-        self, reactor: Any, connector: Connector, told: TextCallback, progress: TextCallback
+        self, reactor: Any, connector: Connects, told: TextCallback, progress: TextCallback
     ) -> None:
         self.session = ClientSession(reactor, connector, self, echo=True)
         self._told = told

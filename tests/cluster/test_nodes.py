@@ -8,7 +8,10 @@ import threading
 from urllib.request import Request, urlopen
 
 import pytest
+import pytest_twisted
+from twisted.internet.threads import deferToThread
 
+from chatservice.client.library import connect
 from tests.cluster.conftest import NatsServer, free_ports
 from tests.servers import PATIENCE, TWISTD, RawAdminClient, RawClient, Server, environment
 
@@ -139,6 +142,26 @@ def test_a_file_of_one_node_is_fetched_at_the_other(start):
         assert answer.read() == data
     with urlopen(Request(where, headers={"Range": "bytes=600000-600009"})) as answer:
         assert (answer.status, answer.read()) == (206, data[600_000:600_010])
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_client_goes_on_at_another_node(start, tmp_path, monkeypatch):
+    """The library knows both nodes; when its own is killed, it goes on at the other one, under the
+    same name, and what it says is there once and in order."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    one, other = await deferToThread(lambda: (start(1), start(2)))
+    client = await connect("carl", f"127.0.0.1:{one.port},127.0.0.1:{other.port}")
+    for at in range(10):
+        if at == 5:
+            one.kill()
+        await client.say("lobby", f"m{at}")
+    assert client.name == "carl"
+    await client.close()
+    reader = await connect("rita", "127.0.0.1", other.port)
+    await reader.join("lobby")
+    found = await reader.ask("history", room="lobby", after=0)
+    assert [entry.text for _, entry in found.entries] == [f"m{at}" for at in range(10)]
+    await reader.close()
 
 
 def test_a_killed_node_comes_back(start):
