@@ -27,15 +27,16 @@ def free_ports(number):
 
 
 class NatsServer:
-    """A nats-server of its own, on loopback, with a log that syncs each write."""
+    """A nats-server of its own, on loopback, with a log that syncs each write. `more` is what its
+    configuration has beside."""
 
-    def __init__(self, path, sync="always"):
+    def __init__(self, path, sync="always", more=""):
         self.path = path
         self.port, self.http = free_ports(2)
         self.config = path / "nats.conf"
         self.config.write_text(
             f'listen: "127.0.0.1:{self.port}"\nhttp: "127.0.0.1:{self.http}"\n'
-            f'jetstream {{ store_dir: "{path}/log", sync_interval: {sync} }}\n'
+            f'jetstream {{ store_dir: "{path}/log", sync_interval: {sync} }}\n{more}\n'
         )
         self.start()
 

@@ -17,14 +17,15 @@ _FORM = "nats://HOST:PORT,HOST:PORT"
 @dataclass(frozen=True, slots=True)
 class LogAddress:
     """The servers of a log, as URLs, and their hosts; whether TLS is asked for, with the
-    certificates of a file `ca`; a file with credentials (`creds`); the port of the monitoring; and
-    the name of the stream."""
+    certificates of a file `ca`; a file with credentials of NATS (`creds`), or one with a name and a
+    password (`login`); the port of the monitoring; and the name of the stream."""
 
     servers: Sequence[str]
     hosts: Sequence[str]
     tls: bool = False
     ca: str | None = None
     creds: str | None = None
+    login: str | None = None
     http: int = MONITORING_PORT
     stream: str = _STREAM
 
@@ -36,7 +37,7 @@ class LogAddress:
         where, _, stream = path.partition("/")
         given = dict(parse_qsl(query, keep_blank_values=True))
         http = given.pop("http", str(MONITORING_PORT))
-        ca, creds = given.pop("ca", None), given.pop("creds", None)
+        ca, creds, login = (given.pop(it, None) for it in ("ca", "creds", "login"))
         stream = stream or _STREAM
         parts = [_server(it) for it in where.split(",")]
         hosts = [host for _, host in parts if host is not None]
@@ -45,7 +46,7 @@ class LogAddress:
             text = "--engine takes the servers of a cluster's log, as {form}."
             raise Refusal(Code.BAD_ARGUMENT, text, form=_FORM)
         servers = [f"{scheme}://{server}" for server, _ in parts]
-        return cls(servers, hosts, scheme == "tls", ca, creds, int(http), stream)
+        return cls(servers, hosts, scheme == "tls", ca, creds, login, int(http), stream)
 
     def __str__(self) -> str:
         return ", ".join(self.hosts)

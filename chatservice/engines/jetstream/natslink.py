@@ -13,6 +13,8 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.request import urlopen
 
@@ -191,9 +193,7 @@ class NatsLink:
     async def _connect(self, cluster: str) -> LogInfo:
         address = self._address
         try:
-            options: dict[str, Any] = {"tls": _tls(address)} if address.tls else {}
-            if address.creds:
-                options["user_credentials"] = address.creds
+            options = _options(address)
             connecting = self._loop.create_task(
                 nats.connect(
                     servers=list(address.servers),
@@ -446,8 +446,24 @@ class NatsLink:
             task.cancel()
 
 
-def _tls(address: LogAddress) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=address.ca)
+def _options(address: LogAddress) -> dict[str, Any]:
+    """Return the options of a connection for TLS and for a login. Raises `Refusal`, `OSError`."""
+    options: dict[str, Any] = {}
+    if address.tls:
+        options["tls"] = ssl.create_default_context(cafile=address.ca)
+    if address.creds:
+        if find_spec("nkeys") is None:
+            raise _refusal("?creds= needs nkeys, which is not installed; install it with pip.")
+        options["user_credentials"] = address.creds
+    if address.login:
+        words = Path(address.login).read_text().split()
+        if len(words) != 2:
+            raise _refusal(
+                "The file {file} is to have a name and a password, and nothing else.",
+                file=address.login,
+            )
+        options["user"], options["password"] = words
+    return options
 
 
 def _read_json(url: str) -> Any:
