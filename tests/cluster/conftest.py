@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import time
-from contextlib import asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing
 from itertools import count
 from urllib.request import urlopen
 
@@ -19,8 +19,8 @@ _NUMBERS = count(1)
 
 def free_ports(number):
     """Return ports that nobody listens on."""
-    with closing(socket.socket()) as one, closing(socket.socket()) as other:
-        sockets = (one, other)[:number]
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(closing(socket.socket())) for _ in range(number)]
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
@@ -30,7 +30,7 @@ class NatsServer:
     """A nats-server of its own, on loopback, with a log that syncs each write. `more` is what its
     configuration has beside."""
 
-    def __init__(self, path, sync="always", more=""):
+    def __init__(self, path, sync="always", more="", wait=True):
         self.path = path
         self.port, self.http = free_ports(2)
         self.config = path / "nats.conf"
@@ -38,15 +38,20 @@ class NatsServer:
             f'listen: "127.0.0.1:{self.port}"\nhttp: "127.0.0.1:{self.http}"\n'
             f'jetstream {{ store_dir: "{path}/log", sync_interval: {sync} }}\n{more}\n'
         )
-        self.start()
+        self.start(wait)
 
-    def start(self):
-        """Start it, and return when it answers."""
+    def start(self, wait=True):
+        """Start it, and return when it answers; at once without `wait`."""
         self.process = subprocess.Popen(
             ["nats-server", "--config", self.config],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        if wait:
+            self.wait()
+
+    def wait(self):
+        """Return when it answers."""
         until = time.monotonic() + 30
         while True:
             try:

@@ -420,3 +420,16 @@ async def test_the_state_of_a_cluster(nodes):
     status = await one.others.status()
     assert sorted((it.here, it.lag) for it in status.nodes) == [(False, -1), (True, 0)]
     await nodes.restart(1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_effect_that_fails_is_answered_all_the_same(nodes):
+    """An error in showing what is stored is logged, and nobody waits for ever."""
+    one, _ = nodes.engines
+
+    def fail(result, *args):
+        raise RuntimeError("it cannot be shown")
+
+    one.logs.effects["release_claim"] = fail
+    assert await one.logs.commit("release_claim", "nobody", one._node) is False
+    assert await append(one, say(await room(one), "next")) == [1]

@@ -296,13 +296,13 @@ class ReplicatedLogs(LogStore):
                 if group is not None and not isinstance(result, Exception):
                     self._seen[group] = self._seen.get(group, 0) + 1
                 answer = answers[at] if at < len(answers) else None
-                try:
-                    if not isinstance(result, Exception):
+                if not isinstance(result, Exception):
+                    try:
                         self._apply_effect(operation, result, answer is not None)
-                    if answer is not None:
-                        self._answer(answer, operation.name, result, sequence)
-                except Exception:
-                    self.log.failure("what is stored cannot be shown")
+                    except Exception:  # it is stored, so whoever waits is answered
+                        self.log.failure("what is stored cannot be shown")
+                if answer is not None:
+                    self._answer(answer, operation.name, result, sequence)
             self._free(size)
             assert self._link is not None
             self._link.note_applied(sequence)
