@@ -28,8 +28,13 @@ TEXT_CHARACTERS = 200
 RENEWED_MS = 86_400_000
 """A subscription that is asked for again is stored again only after a day."""
 
-_WORD = re.compile(r"\w(?:[\w.-]*\w)?")
-"""A word that may be a name; of names with other characters, see `_Subscribers.odd`."""
+_BETWEEN = re.compile(r"[^\w.-]+")
+"""Stands between words that may be names. Names with other characters are `_Subscribers.odd`."""
+
+
+def _words(text: str) -> set[str]:
+    """Return the words of a text in lower case, without the marks at their ends."""
+    return {it.strip(".-") for it in set(_BETWEEN.split(text.casefold()))}
 
 
 @dataclass(slots=True)
@@ -46,7 +51,7 @@ class _Subscriber:
 @dataclass(slots=True)
 class _Subscribers:
     """The accounts with subscriptions: by their keys, and by the numbers of their inboxes. `odd`
-    are those whose names are no words of `_WORD`."""
+    are those whose names are no words of `_words`."""
 
     by_key: dict[str, _Subscriber] = field(default_factory=dict)
     by_inbox: dict[int, _Subscriber] = field(default_factory=dict)
@@ -185,7 +190,7 @@ class Pushing:
             return
         subscriber.name, subscriber.inbox = account.name, account.inbox
         self._there.by_inbox[account.inbox] = subscriber
-        if not _WORD.fullmatch(account.name.casefold()):
+        if subscriber.key not in _words(account.name):
             self._there.odd[subscriber.key] = subscriber
 
     # -- news ------------------------------------------------------------------------------------
@@ -207,7 +212,7 @@ class Pushing:
 
     def _find_mentions(self, room: Room, first: int, run: Run) -> None:
         """Find who is mentioned in a run of a room's."""
-        words = set(_WORD.findall("\n".join(run.texts).casefold()))
+        words = _words("\n".join(run.texts))
         found = [self._there.by_key[key] for key in words & self._there.by_key.keys()]
         for it in (*found, *self._there.odd.values()):
             self._tell_of(it, room, first, run, it.name)
@@ -296,4 +301,4 @@ class Pushing:
 
 
 _EVERYBODY = names.EVERYBODY.lstrip("@")
-"""The word of `names.EVERYBODY`, as `_WORD` finds it."""
+"""The word of `names.EVERYBODY`, as `_words` finds it."""
