@@ -53,7 +53,8 @@ class UserLeft:
 
 @dataclass(frozen=True, slots=True)
 class UserAway:
-    """`who`, in `room`, is away for the reason `text`; an empty one: is back."""
+    """`who`, in `room`, is away for the reason `text`; an empty one: is back. Without a room, a
+    session that watches them is told."""
 
     room: str
     who: str
@@ -71,7 +72,8 @@ class UserRenamed:
 
 @dataclass(frozen=True, slots=True)
 class UserRegistered:
-    """`who`, a guest in `room`, has registered that name."""
+    """`who`, a guest in `room`, has registered that name. Without a room, a session that watches
+    them is told."""
 
     room: str
     who: str

@@ -436,6 +436,7 @@ class Users:
             for room in user.rooms:
                 shown = room.names_shown.get(user, user.name)
                 self._rooms.announce(room, events.UserRegistered(room.name, shown))
+            self.watching.registered(user)
 
     def account_changed(self, key: str, account: Account) -> None:
         """Write the name of a user who is here as their account does."""
@@ -668,6 +669,8 @@ class Users:
         self.elsewhere.note(user)
         for room in user.rooms if user.away != before else ():
             show_away(self._rooms, user, room, session)
+        if user.away != before:
+            self.watching.away(user)
 
     def away_reason_in(self, user: User, room: Room, session: Session) -> str:
         """Return why a user in a room is away, for a session that asks; just "away" if they may not

@@ -1,8 +1,9 @@
 """Watching: sessions that are told when single users come and go, whatever rooms these are in."""
 
+from chatservice.domain.ignoring import UNTOLD
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Session, User
-from chatservice.events import UserWatched
+from chatservice.events import UserAway, UserRegistered, UserWatched
 
 
 class Watching:
@@ -30,6 +31,22 @@ class Watching:
     def gone(self, key: str, name: str) -> None:
         """Tell that nobody of that name is here any more."""
         self._tell(key, name, False)
+
+    def away(self, user: User) -> None:
+        """Tell that a user is away or back, where no room in common tells it."""
+        for session in self._strangers(user):
+            text = UNTOLD if user.away and user.key in session.ignored else user.away
+            session.peer.tell(EventBatch((UserAway("", user.name, text),)))
+
+    def registered(self, user: User) -> None:
+        """Tell that a guest has registered, where no room in common tells it."""
+        for session in self._strangers(user):
+            session.peer.tell(EventBatch((UserRegistered("", user.name),)))
+
+    def _strangers(self, user: User) -> list[Session]:
+        """Return the watchers of a user who are in none of the user's rooms."""
+        watchers, rooms = self._watchers.get(user.key), user.rooms
+        return [it for it in watchers or () if not any(room in rooms for room in it.rooms)]
 
     def _tell(self, key: str, name: str, is_here: bool) -> None:
         watchers = self._watchers.get(key)

@@ -42,6 +42,7 @@ class IrcCapability:
     CHATHISTORY = "draft/chathistory"
     ECHO_MESSAGE = "echo-message"
     EVENT_PLAYBACK = "draft/event-playback"
+    EXTENDED_MONITOR = "extended-monitor"
     EXTENDED_JOIN = "extended-join"
     INVITE_NOTIFY = "invite-notify"
     LABELED_RESPONSE = "labeled-response"
@@ -81,8 +82,8 @@ def entry_caps(caps: frozenset[str]) -> frozenset[str]:
 
 OF_EVENTS = frozenset(
     {
-        *(Caps.ACCOUNT_NOTIFY, Caps.AWAY_NOTIFY, Caps.EXTENDED_JOIN, Caps.INVITE_NOTIFY),
-        Caps.MESSAGE_TAGS,
+        *(Caps.ACCOUNT_NOTIFY, Caps.AWAY_NOTIFY, Caps.EXTENDED_JOIN, Caps.EXTENDED_MONITOR),
+        *(Caps.INVITE_NOTIFY, Caps.MESSAGE_TAGS),
     }
 )
 """The capabilities that change how an event is encoded."""
@@ -328,6 +329,10 @@ def encode_event(caps: Collection[str], it: events.Event) -> bytes:
 def event_lines(caps: Collection[str], it: events.Event) -> Iterable[str]:
     """Return the messages of an event."""
     match it:
+        case events.UserAway(room="") | events.UserRegistered(room="") if (
+            Caps.EXTENDED_MONITOR not in caps
+        ):
+            return []
         case events.UserJoined(room=room, who=who, registered=registered):
             return [join_line(caps, who, room, registered)]
         case events.UserLeft(reason=events.LeaveReason.OUT, room=room, who=who, by=by, text=why):

@@ -127,6 +127,8 @@ def test_streams(house, room, data, cuts):
 COMMANDS = [
     *("NICK", "USER", "PASS", "CAP", "AUTHENTICATE", "PING", "PONG", "JOIN", "PART", "PRIVMSG"),
     *("NOTICE", "TOPIC", "NAMES", "LIST", "WHO", "WHOIS", "WHOWAS", "MODE", "KICK", "INVITE"),
+    *("OPER", "REHASH", "KNOCK", "SETNAME", "MONITOR", "REGISTER", "CHATHISTORY", "MARKREAD"),
+    *("TAGMSG", "REDACT", "BATCH"),
     *("AWAY", "ISON", "USERHOST", "MOTD", "LUSERS", "VERSION", "TIME", "INFO", "HELP", "NS"),
     "NOSUCH",
 ]

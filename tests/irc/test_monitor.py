@@ -48,6 +48,33 @@ def test_a_user_on_several_connections_is_told_once(server, join_irc, connect):
     assert ann.until("731").params[1] == "carla"
 
 
+def test_away_and_accounts_of_watched_users(server, join_irc, connect):
+    """extended-monitor tells of watched users in other rooms that they are away, back or
+    registered, and of those in one's own rooms once; with the capabilities of these alone
+    (https://ircv3.net/specs/extensions/extended-monitor)."""
+    every = "extended-monitor away-notify account-notify"
+    rich, poor = join_irc(server, "rich", every), join_irc(server, "poor", every[17:])
+    near, bare = join_irc(server, "near", every), join_irc(server, "bare", "extended-monitor")
+    gina = join_irc(server, "gina")
+    gina.send("JOIN #lab")
+    gina.until("366")
+    near.send("JOIN #lab")
+    near.until("366")
+    for each in (rich, poor, near, bare):
+        each.send("MONITOR + gina")
+        each.until("730")
+    gina.send("AWAY :lunch", "AWAY", "NS REGISTER secret-1")
+    gina.until("900")
+    for each, told in ((rich, True), (near, True), (poor, False), (bare, False)):
+        found = [(it.tags[""], it.command, *it.params) for it in each.settled()]
+        source = "gina!~u@chat"
+        assert found == told * [
+            (source, "AWAY", "lunch"),
+            (source, "AWAY"),
+            (source, "ACCOUNT", "gina"),
+        ]
+
+
 def test_lists_are_bounded(server, join_irc):
     """A list that would be too long is refused from there on."""
     ann = join_irc(server, "ann")

@@ -23,6 +23,7 @@ OFFERED: Mapping[str, str] = {
     Caps.REGISTRATION: "before-connect",
     Caps.ECHO_MESSAGE: "",
     Caps.EXTENDED_JOIN: "",
+    Caps.EXTENDED_MONITOR: "",
     Caps.INVITE_NOTIFY: "",
     Caps.LABELED_RESPONSE: "",
     Caps.MESSAGE_TAGS: "",
