@@ -22,9 +22,8 @@ with atheris.instrument_imports(include=["chatservice"]):
     from tests.harm.inprocess import InProcessServer
 
 from tests.harm.corpus import keep
-from tests.harm.fragments import SEEDS, TOKENS
+from tests.harm.fragments import BEFORE, SEEDS, TOKENS
 
-BEFORE = (b"", b"eve\n", b'{"do":"hello","name":"eve"}\n{"do":"join","room":"lobby"}\n')
 SLOW_SECONDS = 1.0
 RENEWED = 2000
 """Streams between two new servers, which bound what one keeps in memory."""

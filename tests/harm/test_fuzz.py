@@ -13,6 +13,7 @@ from chatservice.errors import Refusal
 from chatservice.grammar import jsonlines, textparser
 from chatservice.grammar.commandtypes import Format
 from chatservice.net.linereader import LineReader
+from tests.harm import fragments
 from tests.harm.checks import height, steering
 from tests.harm.corpus import each
 from tests.harm.fragments import TOKENS
@@ -20,9 +21,7 @@ from tests.harm.inprocess import InProcessServer
 
 STREAMS = st.lists(st.sampled_from(TOKENS) | st.binary(max_size=8), max_size=30).map(b"".join)
 CUTS = st.lists(st.integers(0, 1 << 16), max_size=8)
-BEFORE = st.sampled_from(
-    [b"", b"eve\n", b'{"do":"hello","name":"eve"}\n{"do":"join","room":"lobby"}\n']
-)
+BEFORE = st.sampled_from(fragments.BEFORE)
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -149,6 +148,22 @@ def test_streams(whole, data, places, before):
 def test_many_streams(whole, data, places, before):
     """The same, more often."""
     whole.drive(cut(data, places), before)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from(fragments.WEB) | st.binary(max_size=4), max_size=12), CUTS)
+def test_streams_of_the_web(whole, parts, places):
+    """The same for requests of HTTP and frames of a WebSocket."""
+    for before in fragments.BEFORE[3:]:
+        whole.drive(cut(b"".join(parts), places), before)
+
+
+def test_seeds_of_the_web(whole):
+    """The seeds of the search for more get an answer: they reach what they are for."""
+    seeds = [it for it in fragments.SEEDS if b"Host: localhost\r\n" in it]
+    assert len(seeds) > 200
+    for seed in seeds:
+        assert whole.drive([seed]).startswith(b"HTTP/1.1 "), seed
 
 
 @pytest.mark.parametrize("data", each("found.txt", "streams.txt"))
