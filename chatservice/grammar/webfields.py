@@ -176,7 +176,7 @@ def of_body(row: Route, media_type: str, body: bytes, taken: Iterable[str]) -> r
         return _once(row, pairs, taken)
     types = f"{JSON}, {FORM} or {TEXT}" if row.text else f"{JSON} or {FORM}"
     raise UnsupportedMediaType(
-        Message("The body may be {types}; a file goes by PUT, as curl -T sends it.", types=types)
+        Message("The body may be {types}; curl -T FILE sends a file by PUT.", types=types)
     )
 
 

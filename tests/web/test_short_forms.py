@@ -10,7 +10,7 @@ import urllib.request
 import httpx
 import pytest
 
-from tests.servers import PATIENCE, RawClient
+from tests.servers import PATIENCE, RawAdminClient, RawClient
 from tests.tls import TLS
 from tests.web.clients import HttpClient
 
@@ -34,11 +34,15 @@ def here(server):
     return at
 
 
-def run(address, *options, folder=None):
-    """Run curl; return the status and the text that it prints."""
+def run(address, *options, folder=None, given=b""):
+    """Run curl with `given` as its input; return the status and the text that it prints."""
     told = ("-sS", "-k", "-w", "\\n%{http_code}", "--max-time", str(PATIENCE))
     done = subprocess.run(
-        ("curl", *told, *options, address), capture_output=True, check=True, cwd=folder
+        ("curl", *told, *options, address),
+        capture_output=True,
+        check=True,
+        cwd=folder,
+        input=given,
     )
     text, _, status = done.stdout.decode().rpartition("\n")
     return int(status), text
@@ -96,7 +100,8 @@ def test_odd_names_of_files(site, tmp_path):
         ("/a/b/c/d", (), 404, "/ tells the short ones"),
         ("/lab", ("-T", "/etc/hostname"), 422, "ends with a slash"),
         ("/lab/", ("-F", "file=@/etc/hostname"), 405, "curl -T FILE"),
-        ("/lab", ("-F", "text=hi"), 415, "curl -T"),
+        ("/lab", ("-F", "text=hi"), 415, "curl -T FILE sends a file by PUT"),
+        ("/@ann", ("-F", "file=@/etc/hostname"), 415, "curl -T FILE sends a file by PUT"),
         ("/lab", ("-d", ""), 422, "There is nothing in that"),
         ("/lab?nme=x", ("-d", "x"), 422, "name"),
         ("/lab?name=ann", ("-d", "x"), 401, "-u ann"),
@@ -187,6 +192,38 @@ def test_a_banned_address(server):
     for options in ((), ("-d", "x")):
         status, text = run(f"{at}/den", *options)
         assert (status, "banned" in text) == (403, True), text
+
+
+def test_a_full_room(start_server, tmp_path):
+    """It takes no file more, and says how much it has room for; it still takes talk."""
+    server = start_server("--room", "lab", room_bytes=1000)
+    at = f"http://127.0.0.1:{server.port}"
+    (tmp_path / "f").write_bytes(bytes(900))
+    assert run(f"{at}/lab/", "-T", "f", folder=tmp_path)[0] == 201
+    for source in ("f", "-"):
+        status, text = run(f"{at}/lab/g", "-T", source, folder=tmp_path, given=bytes(900))
+        assert (status, "100 bytes more" in text, "remove a file" in text) == (507, True, True), (
+            text
+        )
+    assert run(f"{at}/lab", "-d", "full")[0] == 200
+
+
+def test_a_user_who_is_put_off_the_server(here, server):
+    """A ban from the lobby is one from the server: nothing is shown to the user, nor taken."""
+    operator = RawAdminClient(server)
+    operator.ask(do="ban", room="lobby", user="ann", id=1)
+    operator.expect('"id":1')
+    for path, *options in (
+        ("/lab",),
+        ("/lab?follow",),
+        ("/lab/", "-T", "/etc/hostname"),
+        ("/lab", "-d", "x"),
+        ("/api/v1/session", "-H", "Accept: text/plain"),
+        ("/api/v1/do/help", "-H", "Accept: text/plain"),
+    ):
+        told = "You are banned from this server; only its moderators can change that.\n"
+        assert run(f"{here}{path}", *ANN, *options) == (403, told)
+    assert run(f"{here}/lab")[0] == 200  # others may
 
 
 def test_other_clients(site):
