@@ -526,6 +526,21 @@ def test_the_first_of_two_uploads_is_stored(server, ask):
     assert sorted(web.response().status for web in both) == [201, 412]
 
 
+def test_uploads_that_are_refused_when_they_end(server, ask):
+    """Of many at once, whose bodies came with their heads, one is stored. The others are told so,
+    and the request behind each is answered; nothing fails."""
+    ask(server, do="who", room="lab")
+    webs = [HttpClient(server.port) for _ in range(20)]
+    assert webs[0].request("PUT", "/lab/a.txt", b"first").status == 201
+    wanted = f'"{sha256(b"first")}"'
+    for web in webs:
+        web.ask_for("PUT", "/lab/a.txt", bytes(4000), If_Match=wanted)
+    assert sorted(web.response().status for web in webs) == [200, *[412] * 19]
+    for web in webs:
+        assert web.request("GET", "/healthz").status == 200
+    assert "Traceback" not in server.log.so_far()
+
+
 def test_a_file_that_is_here_needs_no_bytes(site, ask):
     """A client that waits with its body gets the answer at once, if it may read such a file; else
     it has to send it: a SHA-256 proves no possession."""

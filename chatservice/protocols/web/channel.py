@@ -100,6 +100,7 @@ class WebChannel(OneTimer, HTTPChannel):
         self.streaming: Any = None
         self._dismissed = self._input_ended = False
         self._raw_body: Discard | None = None
+        self._raw_request: Exchange | None = None
         self._when_ready: Callable[[], None] | None = None
 
     def _serve(self, exchange: Exchange) -> None:
@@ -273,12 +274,14 @@ class WebChannel(OneTimer, HTTPChannel):
     def take_raw(self, body: Discard) -> None:
         """Give the bytes of the present body to `body`, as they come on the connection."""
         self._raw_body = body
-        self.requests[-1].give_body_to(_EarlyPart(body))
+        self._raw_request = self.requests[-1]
+        self._raw_request.give_body_to(_EarlyPart(body))
 
     def raw_body_ended(self, rest: bytes) -> None:
         """Go on after a body that was taken raw; `rest` comes after it."""
-        self._raw_body = None
-        if not self.requests[-1].body_complete:
+        request, self._raw_body, self._raw_request = self._raw_request, None, None
+        # One whose whole body came early may be answered already, and gone.
+        if request is not None and not request.body_complete:
             self._dataBuffer.append(rest)
             self.allContentReceived()
 
