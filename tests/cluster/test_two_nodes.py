@@ -393,11 +393,14 @@ async def test_a_log_that_does_not_answer(tmp_path):
         assert await behind == Code.NOT_STORED
         assert await code_of(append(one, say(lab, "refused"))) == Code.NOT_STORED
         assert await code_of(room(one, "den")) == Code.NOT_STORED
-        one.claims.release("nobody")  # does not fail
+        patient = one.logs.commit("release_claim", "nobody", one._node)  # waits
+        stats = await one.maintenance.stats()
+        assert {it.what: it.count for it in stats.waiting}["changes to give to the log"] == 1
         assert await texts(one, lab) == ["before"]
         assert not (await one.others.status()).quorum
         server.start()
         assert await waiting == [2]
+        assert await patient is False
         assert await append(one, say(lab, "after")) == [3]
         assert nodes.notes[0].refused == [Code.NOT_STORED, None]
         assert await texts(one, lab) == ["before", "meanwhile", "after"]

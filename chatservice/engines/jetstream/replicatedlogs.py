@@ -30,6 +30,7 @@ from chatservice.engines.sqlite.logstore import LogStore
 from chatservice.engines.tables import Superseded
 from chatservice.entries import Run
 from chatservice.errors import Code, Refusal
+from chatservice.replies import CountInfo
 
 ROOMS, USERS = "rooms", "users"
 """The groups of what is decided in memory."""
@@ -242,6 +243,12 @@ class ReplicatedLogs(LogStore):
         publishing = self._link.publish(data)
         publishing.addErrback(self._not_published, self._number)
         publishing.addBoth(self._go_on)
+
+    def backlog(self) -> Sequence[CountInfo]:
+        return (
+            CountInfo("messages of the log to apply", len(self._incoming)),
+            CountInfo("changes to give to the log", len(self._waiting)),
+        )
 
     def look_at_log(self, seconds: float = 0.0) -> None:
         """Refuse changes if the log has not answered for too long, `seconds` from now. What it was

@@ -29,6 +29,7 @@ from chatservice.engines.sqlite.sqltables import SqlTables
 from chatservice.engines.sqlite.threads import WorkerThread
 from chatservice.entries import Entry, EntryState, Run
 from chatservice.limits import Limits
+from chatservice.replies import CountInfo
 
 T = TypeVar("T")
 
@@ -226,6 +227,10 @@ class LogStore:
         self._thread.do(self._empty_some, log).addCallback(go_on).addErrback(
             lambda failure: self.log.failure("a removed room's log is not emptied", failure)
         )
+
+    def backlog(self) -> Sequence[CountInfo]:
+        """Return what waits to be stored, beside batches."""
+        return ()
 
     def _look(self, job: Callable[..., T], *args: Any) -> "Deferred[T]":
         return self._reading.do(job, self._reader, *args)

@@ -50,6 +50,7 @@ class LocalMaintenance:
         waiting = (
             CountInfo("blocks to index", await self._store.unread()),
             CountInfo("files to read", self._folders.unread),
+            *self._store.backlog(),
         )
         known = await self._store.accounts.accounts()
         accounts = len(known.keys() - {names.OPERATOR_KEY})  # as /accounts lists them
