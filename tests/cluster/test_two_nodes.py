@@ -8,6 +8,7 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
 from twisted.internet.task import deferLater
+from twisted.logger import globalLogPublisher
 
 from chatservice.domain.model import guest_id
 from chatservice.domain.ports.log_ports import BlockReplaced
@@ -436,3 +437,22 @@ async def test_an_effect_that_fails_is_answered_all_the_same(nodes):
     one.logs.effects["release_claim"] = fail
     assert await one.logs.commit("release_claim", "nobody", one._node) is False
     assert await append(one, say(await room(one), "next")) == [1]
+
+
+@pytest_twisted.ensureDeferred
+async def test_other_limits_are_told(nodes):
+    """A node whose limits decide otherwise than another's warns the operator."""
+    one, other = nodes.engines
+    warned = Deferred()
+
+    def observe(event):
+        if "make these equal" in (event.get("log_format") or "") and not warned.called:
+            warned.callback(event["names"])
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        one.others._limits = {**one.others._limits, "edits": 1, "pins": 2}
+        other.others._answer()
+        assert await warned == "edits, pins"
+    finally:
+        globalLogPublisher.removeObserver(observe)

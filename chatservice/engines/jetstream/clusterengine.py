@@ -74,7 +74,7 @@ class JetStreamEngine:
         self.maintenance = self._local.maintenance
         self.claims = SharedNameClaims(self.accounts.claims, self.logs.commit, self._node)
         self.others: SharedPresence = SharedPresence(
-            reactor, self._node, lambda: frozenset(self.logs.cluster.nodes)
+            reactor, self._node, lambda: frozenset(self.logs.cluster.nodes), limits or Limits()
         )
         self.logs.effects.update(
             add_claim=self.claims.added,

@@ -13,12 +13,16 @@ from twisted.logger import Logger
 from chatservice.domain.ports.engine_ports import Follower
 from chatservice.domain.ports.node_ports import UserState
 from chatservice.engines.jetstream.natslink import NatsLink
+from chatservice.limits import Limits
 from chatservice.replies import ClusterStatus
 
 _FORMAT = 1
 _SOME, _WHOLE, _END, _BEAT, _ASK, _TYPING = "some", "whole", "end", "beat", "ask", "typing"
 """The kinds of messages: states of some users; the beginning and the end of those of all; the
 number of the last message; the question for the whole; and a user who is typing."""
+
+EQUAL_LIMITS = ("edits", "key_seconds", "pins", "reactions", "reaction_words", "tokens")
+"""The limits by which each node decides what it stores of an operation."""
 
 _PART_BYTES = 64 << 10
 """The bytes of states in one message, about."""
@@ -36,10 +40,13 @@ class SharedPresence:
 
     log = Logger()
 
-    def __init__(self, reactor: Any, node: str, nodes: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self, reactor: Any, node: str, nodes: Callable[[], Collection[str]], limits: Limits
+    ) -> None:
         self._reactor = reactor
         self._node = node
         self._nodes = nodes
+        self._limits = {name: getattr(limits, name) for name in EQUAL_LIMITS}
         self._link: NatsLink | None = None
         self._follower: Follower | None = None
         self._number = 0
@@ -94,7 +101,7 @@ class SharedPresence:
     def _answer(self) -> None:
         self._answering = False
         if self._follower is not None:
-            self._send_next(_WHOLE)
+            self._send_next(_WHOLE, self._limits)
             self.tell(self._follower.here())
             self._send_next(_END)
 
@@ -129,6 +136,7 @@ class SharedPresence:
                 self._ask(node)
         elif kind == _WHOLE:
             self._known[node], self._whole[node] = number, []
+            self._compare(dict(body))
         elif self._known.get(node) != number - 1:
             self._known.pop(node, None)
             self._whole.pop(node, None)
@@ -136,6 +144,16 @@ class SharedPresence:
         else:
             self._known[node] = number
             self._take_states(node, kind, [UserState(*it) for it in body])
+
+    def _compare(self, limits: dict[str, Any]) -> None:
+        """Warn the operator if another node has other limits where they have to be equal."""
+        other = [name for name, value in self._limits.items() if limits.get(name) != value]
+        if other:
+            self.log.warn(
+                "another node has other [limits], so what is stored may differ between nodes; make "
+                "these equal: {names}",
+                names=", ".join(other),
+            )
 
     def _take_states(self, node: str, kind: str, states: list[UserState]) -> None:
         assert self._follower is not None
