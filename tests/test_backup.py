@@ -78,9 +78,10 @@ def tree(folder):
 
 
 def test_what_is_restored_is_what_was_there(full, start_server, connect, tmp_path):
-    """Rooms, accounts, talk, files with their versions and who shared them, and the key of TLS; and
+    """Rooms, accounts, talk, files with their versions and who shared them, and the keys; and
     nobody but the owner can read any of it."""
-    before = (full.data / "tls.pem").read_bytes()
+    keys = "tls.pem", "push.pem"
+    before = [(full.data / name).read_bytes() for name in keys]
     backup = tmp_path / "backup"
     status, said, wrong = chatctl(full.data, "backup", str(backup))
     assert (status, wrong) == (0, "")
@@ -91,7 +92,7 @@ def test_what_is_restored_is_what_was_there(full, start_server, connect, tmp_pat
     subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=backup, check=True)
     assert not (tmp_path / "backup.unfinished").exists()
     again = restored(start_server, tmp_path, backup)
-    assert (again.data / "tls.pem").read_bytes() == before
+    assert [(again.data / name).read_bytes() for name in keys] == before
     there, here = tree(full.files), tree(again.files)
     del there[".lock"], here[".lock"]
     assert {name: it for name, it in there.items() if not name.startswith(".partial")} == here

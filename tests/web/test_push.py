@@ -8,8 +8,10 @@ import time
 from base64 import b64encode
 
 import pytest
+from twisted.python import usage
 
 from chatservice.engines.sqlite import pushkey
+from chatservice.options import Options
 from tests.pushservices import HOST, Browser, PushService
 from tests.servers import PATIENCE, RawAdminClient
 from tests.web.clients import HttpClient
@@ -332,3 +334,20 @@ def test_the_key_of_the_server(start, program):
     basic = "Basic " + b64encode(b"bob:secret").decode()
     found = HttpClient(server.port).request("GET", "/api/v1/do/pushkey", Authorization=basic)
     assert json.loads(found.body)["key"] == key
+    server.stop()
+    path.write_bytes(path.read_bytes()[:90])
+    with pytest.raises(AssertionError):
+        server.start()
+    assert "push.pem has no key; put it back" in server.log.so_far()
+
+
+def test_the_options():
+    """The contact is the server's own address, if it has a name. Hosts are in lower case; what is
+    none is refused in one sentence."""
+    options = Options()
+    options.parseOptions(["--host-name", "chat.example", "--push-to", "Push.Example:8443"])
+    assert options["push-contact"] == "https://chat.example"
+    assert options["push-to"] == ["push.example:8443"]
+    for option, wrong in (("--push-to", "https://push.example/"), ("--push-contact", "me")):
+        with pytest.raises(usage.UsageError, match=rf"{option} takes .*, not {wrong}\."):
+            Options().parseOptions([option, wrong])
