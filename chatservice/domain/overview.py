@@ -100,10 +100,10 @@ class Overview:
         )
 
     async def cluster(self) -> replies.ClusterStatus:
-        """Return the state of the cluster. Raises `Refusal` (not-allowed) if this is no node."""
+        """Return the state of the cluster. Raises `Refusal` (unknown-command) if this is no node."""
         if self._engine.others is None:
             told = "This server runs alone; --engine makes it a node of a cluster."
-            raise Refusal(Code.NOT_ALLOWED, told)
+            raise Refusal(Code.UNKNOWN_COMMAND, told)
         return await self._engine.others.status()
 
     async def trouble(self) -> str | None:

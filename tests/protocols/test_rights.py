@@ -27,6 +27,9 @@ VALUES = {
     "dir": "not a whole path",
     "code": "abcd-efgh-ijkm",
     "room": "studio",
+    "endpoint": "x",
+    "p256dh": "x",
+    "auth": "x",
 }
 """The values of required arguments."""
 
