@@ -40,8 +40,8 @@ class LineReader(LineReceiver):
         self._buffer = b""
 
     @property
-    def takes_telnet(self) -> bool:
-        """Whether the byte 0xFF begins a command of telnet, and is not a part of a line."""
+    def _takes_telnet(self) -> bool:
+        """True if the byte 0xFF begins a command of telnet, and is not a part of a line."""
         return True
 
     @property
@@ -68,7 +68,7 @@ class LineReader(LineReceiver):
     def _take_lines(self) -> bool:
         """Take whole lines until one of them pauses the reading. Return whether there may be more
         to do."""
-        if self.takes_telnet and telnet.IAC in self._buffer:
+        if telnet.IAC in self._buffer and self._takes_telnet:
             return self._take_telnet_lines()
         end = self._buffer.rfind(b"\n") + 1
         if end and not self._skipping and self.linesReceived(self._buffer[:end]):
@@ -129,7 +129,7 @@ class LineReader(LineReceiver):
                 break
             self.more_came = at < len(data)
             self._line(found.line)
-            if self.paused or not self.line_mode or not self.takes_telnet:
+            if self.paused or not self.line_mode or not self._takes_telnet:
                 self._buffer = data[at:] + self._buffer
                 return True
         self._buffer = found.line + data[at:] + self._buffer
@@ -170,7 +170,7 @@ class LineReader(LineReceiver):
         rest, self._buffer = self._buffer, b""
         if self._skipping:
             return b""
-        if self.takes_telnet and telnet.IAC in rest:
+        if telnet.IAC in rest and self._takes_telnet:
             found = telnet.take_line(rest)
             rest = found.line + rest[found.end :]
         return rest.removesuffix(b"\r")

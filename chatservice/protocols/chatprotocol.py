@@ -75,8 +75,8 @@ class ChatProtocol(OneTimer, LineReader):
         return int(self.factory.limits.line_bytes)
 
     @property
-    def takes_telnet(self) -> bool:
-        """Whether the client may speak telnet."""
+    def _takes_telnet(self) -> bool:
+        """True if the client may speak telnet."""
         return self._session is None or self._session.takes_telnet
 
     @property

@@ -24,7 +24,7 @@ BEFORE: list[bytes] = [
     b"GET /lobby?name=eve HTTP/1.1\r\nHost: localhost\r\n\r\n",
     HANDSHAKE + b"".join(client_frame(line) for line in _HELLO.splitlines()),
 ]
-"""What a client has sent before: a stranger, a person, and programs, by each of the doors."""
+"""The bytes that a client has sent before: a stranger, a person, and programs, by each door."""
 
 
 class _Parts(dict[str, str]):

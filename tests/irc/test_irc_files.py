@@ -15,8 +15,8 @@ DATA = b"a report of 2026"
 
 
 def test_the_link_of_a_file_works(server, join_irc, connect):
-    """Whatever is in a file's name, the line about it ends with a link that fetches it, live and in
-    the past; a client needs no capability."""
+    """The line about a file ends with a link that fetches it, with any name, live and in the past;
+    a client needs no capability."""
     connect(server, "anna").send("/join lab")
     bob = join_irc(server, "bob", "draft/chathistory batch server-time")
     bob.send("JOIN #lab")

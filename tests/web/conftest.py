@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from tests.client.driving import Wire
 from tests.servers import PATIENCE, Server
+from tests.web.clients import HttpClient
 from tests.web.people import Person
 
 expect.set_options(timeout=PATIENCE * 1000)
@@ -41,6 +42,14 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+def be_known(server: Server) -> None:
+    """Let a server know that browsers come from this machine, so that it does not greet one that is
+    slow to speak, because the machine is busy."""
+    client = HttpClient(server.port)
+    client.request("GET", "/", User_Agent="Mozilla/5.0")
+    client.close()
+
+
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Person]]:
     """Return a function that opens the page of a server in a browser profile of its own, and comes
@@ -58,6 +67,8 @@ def visit(browser: Browser) -> Iterator[Callable[..., Person]]:
         page = context.new_page()
         page.on("console", heard)
         page.on("pageerror", lambda error: problems.append(str(error)))
+        if isinstance(server, Server):
+            be_known(server)
         page.goto(f"http://127.0.0.1:{server.port}/{place}")
         person = Person(page)
         people.append(person)
