@@ -90,6 +90,14 @@ def test_accounts_are_told(server, join_irc, connect):
     assert "ACCOUNT" not in poor.seen
 
 
+def offered(client):
+    """Return the capabilities of an answer to `CAP LS 302`, which may have several lines."""
+    shown = []
+    while (it := client.until("CAP", "LS")).params[2] == "*":
+        shown += it.params[-1].split()
+    return [*shown, *it.params[-1].split()]
+
+
 def test_sts(start_server, tmp_path):
     """Only where the operator asks for it, clients are told to use TLS: in plain its port, and over
     TLS for how long; nobody can ask for it, and old clients see nothing."""
@@ -106,7 +114,7 @@ def test_sts(start_server, tmp_path):
             if tls:
                 client.socket = TLS.wrap_socket(client.socket, server_hostname="127.0.0.1")
             client.send("CAP LS 302", "CAP REQ sts", "CAP LS")
-            shown = client.until("CAP", "LS").params[-1].split()
+            shown = offered(client)
             told = [it for it in shown if it.startswith("sts")]
             assert told == [policy.format(server.port)] * bool(policy)
             assert client.until("CAP").params[1] == "NAK"
