@@ -151,3 +151,16 @@ async def test_a_file_that_the_log_refuses_is_not_shared(nodes):  # noqa: F811
     await put(other, b"hello")
     await nodes.settle()
     assert await content(one) == b"hello"
+
+
+@pytest_twisted.ensureDeferred
+async def test_files_of_a_deleted_account(nodes):  # noqa: F811
+    """They have the account's mark at all nodes, and nobody owns them."""
+    one, _ = nodes.engines
+    await one.accounts.register("alice", "hash", None, NOW)
+    await put(one, b"hello", owner="alice")
+    await one.accounts.delete("alice", "deleted-7")
+    await nodes.settle()
+    for engine in nodes.engines:
+        assert [it.who for it in await engine.files.versions("lab", "a.txt")] == ["deleted-7"]
+        assert list(await engine.files.shared("alice")) == []

@@ -117,6 +117,15 @@ class FileRecords:
         sql = "UPDATE OR REPLACE shared_file SET folder = ? WHERE folder = ?"
         self._db.execute(sql, (to, folder))
 
+    def give(self, owner: str, to: str) -> None:
+        """Give all files of a guest to the account that they have now."""
+        self._db.execute("UPDATE shared_file SET owner = ? WHERE owner = ?", (to, owner))
+
+    def mark(self, owner: str, mark: str) -> None:
+        """Let all files of a deleted account be of a `mark`."""
+        sql = "UPDATE shared_file SET who = ?, owner = '' WHERE owner = ?"
+        self._db.execute(sql, (mark, owner))
+
     def _unneeded(self, gone: Sequence[FileRecord]) -> Sequence[Unneeded]:
         found = []
         for it in dict.fromkeys(Unneeded(it.size, it.sha256, it.blob) for it in gone):

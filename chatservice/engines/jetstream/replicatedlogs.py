@@ -131,6 +131,7 @@ class ReplicatedLogs(LogStore):
             "add_claim": self.cluster.add_claim,
             "release_claim": self.cluster.release_claim,
             "add_account": self._add_account,
+            "delete_account": self._delete_account,
             "inbox_known": self._inbox_known,
             "drop_inbox": self._drop_inbox,
             "add_file": self.cluster.files.add,
@@ -509,11 +510,19 @@ class ReplicatedLogs(LogStore):
         node = self.cluster.guest_node(int(folder.removeprefix(GUEST_PREFIX)))
         return node not in (None, self._maker)
 
-    def _add_account(self, key: str, account: Any, inbox: int | None, *rest: Any) -> int:
+    def _delete_account(self, key: str, account: Any, mark: str) -> None:
+        self.cluster.files.mark(key, mark)
+        self._tables.delete_account(key, account, mark)
+
+    def _add_account(
+        self, key: str, account: Any, inbox: int | None, guest: str, code: str | None
+    ) -> int:
+        if guest:
+            self.cluster.files.give(guest, key)
         if inbox is not None:
             self.cluster.add_moved(inbox, account.inbox)
         self.cluster.drop_claim(key)
-        return self._tables.add_account(key, account, inbox, *rest)
+        return self._tables.add_account(key, account, inbox, guest, code)
 
     def _inbox_known(self, inbox: int) -> None:
         self.cluster.drop_moved(inbox)
