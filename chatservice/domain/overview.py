@@ -100,7 +100,7 @@ class Overview:
         )
 
     async def cluster(self) -> replies.ClusterStatus:
-        """Return the state of the cluster. Raises `Refusal` (unknown-command) on no node of one."""
+        """Return the state of the cluster. Raises `Refusal` (unknown-command) if there is none."""
         if self._engine.others is None:
             told = "This server runs alone; --engine makes it a node of a cluster."
             raise Refusal(Code.UNKNOWN_COMMAND, told)

@@ -304,7 +304,8 @@ def test_floods_over_tls(start_server: Callable[..., Server], kind: type[HttpCli
 
 
 OF_TLS = 1 << 18
-"""Bytes that a connection of TLS takes beside (docs/performance.md)."""
+"""Bytes allowed for what a connection of TLS holds beside: records of 16 KiB (RFC 8446, 5.1), in
+each direction, before and after they are encrypted, and OpenSSL's own state."""
 
 
 @pytest.mark.parametrize("size", range(1, 40))
