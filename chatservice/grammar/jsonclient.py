@@ -14,11 +14,11 @@ from types import UnionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from chatservice import events, names, replies
-from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, ReactionCount
+from chatservice.entries import NOTICES, Entry, EntryState, FileMark, Kind, Quote, ReactionCount
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import ALL_ROOMS, Request
-from chatservice.grammar.jsonlines import EVENTS, TEXT_FIELDS, TEXTLESS, line
+from chatservice.grammar.jsonlines import EVENTS, TEXT_FIELDS, TEXTLESS, json_name, line
 
 A = TypeVar("A")
 
@@ -38,7 +38,7 @@ MAX_TIME = 253_402_128_000_000
 """The latest time in milliseconds since 1970: the end of the year 9999, `datetime`'s last, less a
 day for the time zone."""
 
-_CODES, _KINDS = frozenset(Code), frozenset(Kind) - {Kind.NOTICE, Kind.SENT_NOTICE}
+_CODES, _KINDS = frozenset(Code), frozenset(Kind) - NOTICES
 
 
 class MalformedMessage(ValueError):
@@ -204,7 +204,7 @@ def _fields_of(class_: Any) -> tuple[_Field, ...]:
     return tuple(
         _Field(
             it.name,
-            "from" if it.name == "who" else it.name,
+            json_name(it.name),
             _check_of(class_, it.name, it.type, it.metadata.get("of")),
             it.default is not MISSING,
         )

@@ -319,11 +319,16 @@ def _encoders(class_: Any) -> tuple[tuple[str, str, Callable[[Any], Any] | None]
     return tuple(
         (
             it.name,
-            _NAMES.get(it.name, it.name),
+            json_name(it.name),
             _rows if "of" in it.metadata else _ENCODED.get(it.name),
         )
         for it in fields(class_)
     )
+
+
+def json_name(name: str) -> str:
+    """Return the name in JSON of a field of a reply or an event."""
+    return "from" if name == "who" else name
 
 
 def _rows(rows: Iterable[Any]) -> list[replies.Fields]:
@@ -334,5 +339,4 @@ def _time_if_known(milliseconds: int | None) -> str | None:
     return time(milliseconds) if milliseconds is not None else None
 
 
-_NAMES: Mapping[str, str] = {"who": "from"}
 _ENCODED: Mapping[str, Callable[[Any], Any]] = {"time": _time_if_known}

@@ -11,11 +11,11 @@ from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from chatservice import __version__, replies
-from chatservice.entries import Kind
+from chatservice.entries import NOTICES, Kind
 from chatservice.errors import Code
 from chatservice.grammar import jsonlines, webtext
 from chatservice.grammar.commands import without_slashes
-from chatservice.grammar.commandtypes import Arg, ArgType
+from chatservice.grammar.commandtypes import Arg, ArgType, Format
 from chatservice.grammar.webanswers import PROBLEM
 from chatservice.grammar.webapi import EVENTS, LINES
 from chatservice.grammar.webfaults import Fault
@@ -146,8 +146,8 @@ def _parameter(place: str, name: str, schema: _Schema, help_: str) -> _Schema:
 
 
 def _is_required(row: Route, arg: Arg) -> bool:
-    optional = arg.optional if arg.json_optional is None else arg.json_optional
-    return arg.name == row.text or not (optional or arg.name in row.defaults)
+    optional = arg.is_optional(Format.JSON) or arg.name in row.defaults
+    return arg.name == row.text or not optional
 
 
 def _body(row: Route) -> _Schema:
@@ -268,7 +268,7 @@ def _mark() -> _Schema:
 
 def _entry() -> _Schema:
     """Return the schema of an entry, as `jsonlines.entry_fields` encodes it."""
-    kinds = sorted({str(it) for it in Kind} - {"notice", "sent-notice"})
+    kinds = sorted(str(it) for it in frozenset(Kind) - NOTICES)
     quote = _object({"from": _STRING, "text": _STRING}, {})
     reaction = _object({"word": _STRING, "total": _INTEGER, "names": _STRINGS}, {})
     texts = dict.fromkeys(("room", "to", "text", "word", "name", "sha256"), _STRING)
@@ -302,12 +302,8 @@ def _reply(class_: type[Any]) -> _Schema:
             {"room": _STRING, "entries": entries, "more": {"type": "boolean"}, **pending}, {}
         )
     hints = get_type_hints(class_)
-    properties = {_NAMES.get(it.name, it.name): _field(it, hints) for it in fields(class_)}
+    properties = {jsonlines.json_name(it.name): _field(it, hints) for it in fields(class_)}
     return _object(properties, {"commands": _STRINGS} if "text" in properties else {})
-
-
-_NAMES = {"who": "from"}
-"""The fields that have another name in JSON."""
 
 
 def _field(it: "Field[Any]", hints: Mapping[str, Any]) -> _Schema:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import NamedTuple
 
-from chatservice import events, replies
+from chatservice import replies
 from chatservice.entries import FileMark, Run
 from chatservice.errors import Code, Message, Refusal
 from chatservice.grammar import jsonlines, webhelp, webtext
@@ -148,12 +148,11 @@ def shared(mark: FileMark, room: str, media_type: str) -> bytes:
 
 
 class Stream(NamedTuple):
-    """A format of the entries of a `Follow`: `run` encodes live and replayed ones, `event` the
-    events. `idle` may be sent at any time between them, so that proxies see the stream alive; it
+    """A format of the entries of a `Follow`, which has no events: `run` encodes live and replayed
+    ones. `idle` may be sent at any time between them, so that proxies see the stream alive; it
     means nothing, and is empty where there is no such thing."""
 
     run: Callable[[int, Run, str], bytes]
-    event: Callable[[events.Event], bytes]
     idle: bytes
 
 
@@ -163,18 +162,13 @@ def sent_run(first: int, it: Run, log: str) -> bytes:
     return b"".join(b"id: %d\ndata: %b\n\n" % pair for pair in enumerate(lines, first))
 
 
-def sent_event(it: events.Event) -> bytes:
-    """Encode an event as a server-sent one, without an `id`."""
-    return b"data: %b\n" % jsonlines.event(it)
-
-
-_JSON_LINES = Stream(jsonlines.run, jsonlines.event, b"\n")
+_JSON_LINES = Stream(jsonlines.run, b"\n")
 
 STREAMS: Mapping[str, Stream] = {
     LINES: _JSON_LINES,
     JSON: _JSON_LINES,
-    EVENTS: Stream(sent_run, sent_event, b":\n\n"),
-    TEXT: Stream(webtext.run, webtext.event, b""),
+    EVENTS: Stream(sent_run, b":\n\n"),
+    TEXT: Stream(webtext.run, b""),
 }
 """The formats of a stream, by media type. Server-sent events have no names, so that all of them
 come to `onmessage`; the field `event` of the JSON object says what it is."""

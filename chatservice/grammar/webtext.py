@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from chatservice import events, replies
+from chatservice import replies
 from chatservice.entries import FileMark, Run
 from chatservice.errors import NAME_NEEDED, NOT_IN_ROOM, Message, Sentences
 from chatservice.grammar import textformat
@@ -81,13 +81,6 @@ def run(first: int, it: Run, log: str) -> bytes:
     """Encode a run of entries, with times and positions. `log` is the room's name, or `@`."""
     rows = (_entry(position, entry, log) for position, entry in it.entries(first))
     return _encoded([line for lines in rows for line in lines])
-
-
-def event(it: events.Event) -> bytes:
-    """Encode an event."""
-    if isinstance(it, events.Notice):
-        return _encoded([f"* {sentence(it.text)}"])
-    return textformat.event(it)
 
 
 def reply(it: replies.Reply) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatservice import events, names, replies
+from chatservice import names, replies
 from chatservice.entries import Entry, EntryState, FileMark, Kind, Run
 from chatservice.errors import NAME_NEEDED, Code, Message, Refusal
 from chatservice.grammar import jsonlines, webanswers, webapi, webtext
@@ -224,25 +224,10 @@ def test_server_sent_events_are_the_lines_with_their_positions(first, run):
     assert [json.loads(line)["seq"] for line in lines] == [*range(first, first + len(lines))]
 
 
-EVENT = events.UserJoined("lab", "bob")
-NOTICE = events.Notice(Message("The room is gone; `rooms` lists others."))
-
-
-@pytest.mark.parametrize(
-    ("media_type", "it", "wanted"),
-    [
-        (LINES, EVENT, b'{"event":"joined","room":"lab","from":"bob"}\n'),
-        (JSON, EVENT, b'{"event":"joined","room":"lab","from":"bob"}\n'),
-        (EVENTS, EVENT, b'data: {"event":"joined","room":"lab","from":"bob"}\n\n'),
-        (TEXT, EVENT, b"* bob came in\n"),
-        (TEXT, NOTICE, b"* The room is gone; /api/v1/do/rooms lists others.\n"),
-    ],
-)
-def test_events_stand_between_entries(media_type, it, wanted):
-    """In each format of a stream; an idle mark is no event in any of them."""
-    stream = STREAMS[media_type]
-    assert stream.event(it) == wanted
-    assert stream.idle.strip(b"\n") in (b"", b":")
+@pytest.mark.parametrize("media_type", STREAMS)
+def test_an_idle_mark_is_no_entry(media_type):
+    """An empty line, or a comment of server-sent events."""
+    assert STREAMS[media_type].idle.strip(b"\n") in (b"", b":")
 
 
 def test_a_stream_of_text_has_positions():

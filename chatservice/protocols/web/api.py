@@ -37,8 +37,8 @@ _UTF8 = "; charset=utf-8"
 
 
 class Api:
-    """Answers requests under `/api/v1`, and the short forms, on one connection. `headers` are
-    those of every response."""
+    """Answers requests under `/api/v1`, at tickets, and the short forms, on one connection.
+    `headers` are those of every response."""
 
     log = Logger()
 
@@ -75,7 +75,8 @@ class Api:
         user, known_by = self._user, (exchange.header("Authorization"), asked.guest)
         if isinstance(asked, webapi.Follow):
             asked = webapi.resumed(asked, exchange.header("Last-Event-ID"))
-            await Follower(self, exchange, type_).begin(asked, user, known_by)
+            following = FollowResponse(exchange, self._chat, self._headers, type_)
+            await following.begin(asked, user, known_by)
             return
         if isinstance(asked, webapi.Call) and asked.is_for_anybody and not any(known_by):
             request = await self._request(exchange, asked)
@@ -166,7 +167,8 @@ def _described(type_: str) -> tuple[tuple[str, str], ...]:
 
 
 class _Peeking:
-    """The source of entries for a stream. To follow an inbox is not to read it."""
+    """The `chatservice.net.delivery.ReplaySource` of a stream. To follow an inbox is not to read
+    it."""
 
     def __init__(self, chat: Chat) -> None:
         self.limits, self.deliveries = chat.limits, chat.deliveries
@@ -185,12 +187,17 @@ class _EntryStream(Subscription):
             self._outlet.loseConnection()
 
 
-class Follower:
-    """A stream of entries: the outlet of a subscription, whose writes are parts of a response."""
+class FollowResponse:
+    """The response to a `webapi.Follow`: the outlet of a subscription, whose writes are its parts.
+    `type_` is its media type, one of `webanswers.STREAMS`; `headers` are those of every response.
 
-    def __init__(self, api: Api, exchange: Exchange, type_: str) -> None:
-        self._api = api
+    The channel knows it as what is `streaming`, and ends it. The connection ends with it.
+    """
+
+    def __init__(self, exchange: Exchange, chat: Chat, headers: Headers, type_: str) -> None:
         self._exchange = exchange
+        self._chat = chat
+        self._common = headers
         self._channel = exchange.channel
         self._stream = webanswers.STREAMS[type_]
         self._type = type_
@@ -201,8 +208,9 @@ class Follower:
     async def begin(
         self, asked: webapi.Follow, user: WebUser, known_by: tuple[str, str | None]
     ) -> None:
-        """Show the entries that are asked for, until the client goes."""
-        chat, reactor = self._api._chat, self._channel.outer.factory.reactor
+        """Show the entries that are asked for, until the client goes. Raises `LoginFailed`, and
+        `Refusal`, before the response begins."""
+        chat, reactor = self._chat, self._channel.outer.factory.reactor
         form = EntryFormat(self._stream.run, self._stream.run, _no_event)
         subscription = _EntryStream(self, form, _Peeking(chat), reactor)
         session = await user.enter(*known_by, peer=subscription)
@@ -235,7 +243,7 @@ class Follower:
 
     def _headers(self) -> list[tuple[str, str]]:
         buffering = ("X-Accel-Buffering", "no")  # nginx would keep entries back
-        return [*self._api._headers.items(), *_described(self._type), buffering]
+        return [*self._common.items(), *_described(self._type), buffering]
 
     def _idle(self) -> None:
         reactor = self._channel.outer.factory.reactor
