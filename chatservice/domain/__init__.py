@@ -9,6 +9,9 @@
   say, left out.
 * `rights`, `rules`, `ratelimit`, `loginthrottle`, `quotas`, `roomlimits`: who may do what, and how
   often; `tickets`: the right to one transfer.
+* `pushing`: who is told by a push message; `watching`: who is told of single users.
+* `elsewhere`, `remotearrivals`: users at other nodes; `figures`, `sparing`: numbers for operators.
+* `transfers`, `fileconditions`, `sentcopies`, `paging`, `tokens`, `addresses`: smaller parts.
 * `ports`: what a storage engine must promise; `publisher` shows what the engine has stored, and
   `replica` applies its changes.
 """

@@ -199,7 +199,8 @@ _INLINE_TYPES = {
     }.items()
     for end in ends.split()
 }
-"""Types that run nothing, by the ends of names. SVG is none of them: it has scripts."""
+"""Types that run nothing, by the ends of names. SVG is none of them: it has scripts. `preview` in
+`page/talk.js` has the same ends."""
 
 
 def inline_type(name: str) -> str | None:

@@ -574,7 +574,8 @@ Object.assign(App.prototype, lineActions,
   later('file', 'download', 'lightbox', 'fileMenu'), later('account', 'account', 'settings'),
   later('typed', 'command'));
 
-// Methods of a part that is read when one of them is called.
+// Methods of a part that is read when one of them is called: those that other modules call. It brings
+// all methods of its default export.
 function later(part, ...names) {
   return Object.fromEntries(names.map((name) => [name, async function call(...args) {
     const line = part === 'typed';  // it leaves the focus where it is

@@ -15,7 +15,8 @@ export class Composer {
   #room = null;
   #allowed = null;  // the commands that the user may give, asked for at the beginning of each
 
-  // `app` has submit(text), typing(), editLast(), pickEmoji, upload(files) and names().
+  // `app` has submit(text), typing(), editLast(), pickEmoji, upload(files), goInto, names(), allowed()
+  // and part(name).
   constructor(app) {
     this.app = app;
     this.#text = el('textarea', {rows: 1, dir: 'auto', enterkeyhint: 'send', 'aria-controls': 'completions',

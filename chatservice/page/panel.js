@@ -1,4 +1,4 @@
-// Search, pinned messages and files: what the panel at the right has besides people.
+// Search, pinned messages and files: the views of `Panel` (sidebar.js) besides people.
 
 import {el, icon, iconButton, reconcile, shortTime, size} from './dom.js';
 import {isPicture, picture, resultRow} from './talk.js';

@@ -11,7 +11,7 @@ const PRIVATE_ENTRIES = 300;  // of the inbox, to find out with whom one talked
 const TYPING_PAUSE = 3000;  // the protocol's shortest time between two notices
 
 export class Session {
-  // `told` has refused(error), entered(), ended(text), waiting(seconds), arrived(room, entry),
+  // `told` has refused(error), entered(), joined(), ended(text), waiting(seconds), arrived(room, entry),
   // notice(text) and left(room).
   constructor(state, bell, told) {
     this.state = state;
@@ -190,7 +190,6 @@ export class Session {
   #joined(answer) {
     const room = this.state.ensure(answer.room);
     room.joined = true;
-    room.number = answer.number;
     room.topic = answer.topic;
     room.read = Math.max(room.read, answer.read);
     room.last = Math.max(room.last, answer.seq);

@@ -9,7 +9,7 @@ export class Sidebar {
   #talksHead;
   #me;
 
-  // `app` has open, browse, newTalk, account, settings and closeDrawers.
+  // `app` has state, title, open, browse, newTalk, account, settings and closeDrawers.
   constructor(app) {
     this.app = app;
     this.#me = el('button.me', {onclick: () => app.account()});
@@ -40,10 +40,10 @@ export class Sidebar {
 
   #item(room) {
     const current = room === this.app.state.current;
-    const {unread, mentions, exact, joined, locked} = room;
+    const {unread, mentions, exact, joined} = room;
     return {
       key: room.key,
-      stamp: [room.name, current, unread, mentions, exact, joined, locked].join('/'),
+      stamp: [room.name, current, unread, mentions, exact, joined].join('/'),
       make: () => el('li', {}, this.#button(room, current)),
     };
   }

@@ -24,9 +24,7 @@ export class Room {
     this.name = name;
     this.key = keyOf(name);
     this.isPrivate = name.startsWith('@');
-    this.number = 0;
     this.topic = '';
-    this.locked = false;
     this.joined = this.isPrivate;
     this.entries = [];
     this.loaded = false;
@@ -156,7 +154,7 @@ export class State {
   apply(event) {
     const room = this.roomOf(event);
     if (ENTRIES.has(event.event)) return this.#entry(room, event);
-    this.#annotations[event.event]?.(room, event);
+    this.#changes[event.event]?.(room, event);
     if (room && event.seq) room.last = Math.max(room.last, event.seq);
     return undefined;
   }
@@ -191,7 +189,8 @@ export class State {
     if (room.isPrivate || mentions(entry.text ?? '', this.me)) room.mentions += 1;
   }
 
-  #annotations = {
+  // The events that have no row of their own, by their names, and what they change.
+  #changes = {
     edit: (room, {about, text, seq, time}) =>
       room?.change(about, {text, edited: {seq, time}}),
     reaction: (room, event) => room && react(room, event, true),

@@ -18,7 +18,7 @@ export class TalkView {
   #atEnd = true;
   #wanted = null;  // {room, seq} of an entry to show as soon as it is there
 
-  // `app` has the actions on an entry.
+  // `app` has the session, and the actions on an entry.
   constructor(app) {
     this.app = app;
     this.#log = el('.log', {role: 'log', 'aria-live': 'polite', 'aria-relevant': 'additions', tabindex: 0,
@@ -420,7 +420,7 @@ function answer(note, app) {
 }
 
 // Rows of an answer, with its fields as columns.
-export function table(rows) {
+function table(rows) {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   return el('.scroll', {tabindex: 0, role: 'group', 'aria-label': 'Answer'}, el('table', {},
     el('thead', {}, el('tr', {}, columns.map((name) => el('th', {scope: 'col'}, name)))),
@@ -434,6 +434,7 @@ function cell(value) {
   return Array.isArray(value) ? value.join(', ') : `${value}`;
 }
 
+// The ends of names that the server lets a browser show (`inline_type` in grammar/httpfields.py).
 const PICTURES = /\.(png|jpe?g|gif|webp|avif|bmp)$/i;
 const SOUNDS = /\.(mp3|ogg|oga|opus|wav|flac|m4a|aac)$/i;
 const VIDEOS = /\.(mp4|webm|ogv|m4v|mov)$/i;
@@ -456,7 +457,7 @@ function preview(app, room, entry) {
   return null;
 }
 
-// The address of a file's bytes, good for one transfer.
+// The address of a file's bytes. It stays good while it is used: a film is read in parts.
 export async function address(app, room, {kind, name, version}, inline = false) {
   if (kind === 'sent-file') throw new Error('The file is with the user to whom you sent it.');
   const answer = await app.session.request('get', {room: room.isPrivate ? '@' : room.name, name,

@@ -3,6 +3,7 @@
 import re
 from email.message import Message
 from hashlib import sha256
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
@@ -160,3 +161,12 @@ def test_only_listed_types_are_shown():
     assert httpfields.inline_type("talk.webm") == "video/webm"
     for name in ("a.svg", "a.html", "a.pdf", "a.xml", "png", "a.png.js", "a"):
         assert httpfields.inline_type(name) is None
+
+
+def test_the_page_shows_what_the_server_lets_a_browser_show():
+    """Each end of a name that the page has a preview for has a type that a browser shows."""
+    source = (files("chatservice") / "page" / "talk.js").read_text()
+    found = re.findall(r"^const (?:PICTURES|SOUNDS|VIDEOS) = /[^(]*\((.*?)\)", source, re.MULTILINE)
+    assert len(found) == 3
+    for end in "|".join(found).replace("jpe?g", "jpg|jpeg").split("|"):
+        assert httpfields.inline_type(f"a.{end}"), end

@@ -73,6 +73,23 @@ def test_files_are_dropped_pasted_and_chosen(server, visit):
     expect(anna.page.locator(".tray li")).to_have_count(0)
 
 
+def test_a_dropped_folder_is_named_and_files_beside_it_are_shared(server, visit, tmp_path):
+    """A browser gives no bytes of a folder: the page says what to do."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "notes.txt").write_text("words")
+    anna = visit(server, "anna", "#lab")
+    box = anna.page.locator(".talk").bounding_box()
+    files = [str(tmp_path / "photos"), str(tmp_path / "notes.txt")]
+    data = {"items": [], "files": files, "dragOperationsMask": 1}
+    protocol = anna.page.context.new_cdp_session(anna.page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        event = {"type": kind, "x": box["x"] + 50, "y": box["y"] + 50, "data": data}
+        protocol.send("Input.dispatchDragEvent", event)
+    anna.sees("notes.txt")
+    expect(anna.page.locator(".toast")).to_contain_text("A folder is not shared: photos.")
+    expect(anna.page.locator(".tray li")).to_have_count(0)
+
+
 def test_two_pasted_pictures_are_two_files(server, visit):
     """A browser calls every pasted picture image.png; here each has a name of its own."""
     anna = visit(server, "anna", "#lab")

@@ -54,20 +54,3 @@ def test_a_page_of_an_older_server_begins_anew(server, visit):
     expect(anna.line).to_have_value("half a sentence")
     anna.press("Settings")
     expect(anna.page.get_by_role("dialog", name="Settings")).to_be_visible()
-
-
-def test_a_dropped_folder_is_named_and_files_beside_it_are_shared(server, visit, tmp_path):
-    """A browser gives no bytes of a folder: the page says what to do."""
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "notes.txt").write_text("words")
-    anna = visit(server, "anna", "#lab")
-    box = anna.page.locator(".talk").bounding_box()
-    files = [str(tmp_path / "photos"), str(tmp_path / "notes.txt")]
-    data = {"items": [], "files": files, "dragOperationsMask": 1}
-    protocol = anna.page.context.new_cdp_session(anna.page)
-    for kind in ("dragEnter", "dragOver", "drop"):
-        event = {"type": kind, "x": box["x"] + 50, "y": box["y"] + 50, "data": data}
-        protocol.send("Input.dispatchDragEvent", event)
-    anna.sees("notes.txt")
-    expect(anna.page.locator(".toast")).to_contain_text("A folder is not shared: photos.")
-    expect(anna.page.locator(".tray li")).to_have_count(0)

@@ -38,32 +38,3 @@ def test_the_page_shows_the_restored_log(start_server, visit, connect, tmp_path,
     anna.say("and on")
     expect(texts).to_have_text(["kept", *(f"new {number}" for number in range(since)), "and on"])
     expect(notices).to_have_count(1)
-
-
-def register(person, name):
-    """Register the name of a person."""
-    person.press(f"{name}, your account")
-    person.press("Register this name…")
-    person.page.get_by_label("Password").fill("correct horse")
-    person.press("Register")
-    person.page.get_by_text("The name is yours now.").wait_for()
-
-
-def test_everybody_is_mentioned_by_a_moderator(server, visit):
-    """`@room` stands out for everybody. It counts for registered users, as the server counts it:
-    if a registered moderator says it."""
-    anna, ben = visit(server, "anna"), visit(server, "ben")
-    register(anna, "anna")
-    register(ben, "ben")
-    anna.say("/create studio")
-    expect(anna.place("studio")).to_have_attribute("aria-current", "page")
-    ben.say("/join studio")
-    expect(ben.place("studio")).to_have_attribute("aria-current", "page")
-    ben.say("/join lobby")
-    expect(ben.place("lobby")).to_have_attribute("aria-current", "page")
-    carl = visit(server, "carl", "#studio")
-    carl.say("@room from a guest")
-    expect(anna.sees("@room from a guest").locator(".of-me")).to_have_text("@room")
-    expect(ben.place("studio")).to_contain_text("1 unread")
-    anna.say("hello @room")
-    expect(ben.place("studio")).to_contain_text("2 unread, 1 for you")

@@ -77,9 +77,10 @@ class WebChannel(OneTimer, HTTPChannel):
     """A reader of requests. `outer` is the connection that handed its bytes over; `site_for` makes
     the `chatservice.protocols.web.site.Site` that answers each `Exchange`.
 
-    It may become another protocol (`upgrade`), and hands a body over as it is (`take_raw`). From
-    one response on, the next head must be there within `Limits.request_seconds`: bytes that trickle
-    in do not prolong that.
+    It may become another protocol (`upgrade`), and hands a body over as it is (`take_raw`). A
+    response without an end sets `streaming`, whose `end` is called when the connection is to end.
+    From one response on, the next head must be there within `Limits.request_seconds`: bytes that
+    trickle in do not prolong that.
     """
 
     timeOut = None  # Twisted's own starts again with each byte

@@ -1,4 +1,4 @@
-"""The routes of HTTP: what answers a request."""
+"""The site: it gives each request of HTTP to the part that answers its path."""
 
 import re
 from collections.abc import Coroutine, Mapping
@@ -85,7 +85,8 @@ DESCRIPTION = "/openapi.json"
 """The path of the description of the API."""
 
 _FIXED = frozenset({"/ws", DESCRIPTION, *metrics.PATHS})
-"""The paths beside those of the page that are read only."""
+"""The paths beside those of the page that are read only. Their first segments, as all that have no
+short form, are in `webroutes.RESERVED`."""
 
 _ALLOW = {"Allow": "GET, HEAD, OPTIONS"}
 

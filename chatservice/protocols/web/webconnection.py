@@ -1,4 +1,5 @@
-"""A connection of HTTP, as sessions and transfers know connections."""
+"""Connections within the one on the port, as sessions and transfers know connections: that of
+HTTP, and the base of a WebSocket's."""
 
 from abc import abstractmethod
 from collections.abc import Callable

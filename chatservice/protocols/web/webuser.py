@@ -78,7 +78,8 @@ class WebUser:
 
     async def enter(self, authorization: str, guest: str | None, peer: Any = None) -> Session:
         """Return the session of a user: of a registered one by the value of a header
-        Authorization, or of a guest, who may have said a name. With `peer`, it is one of its own.
+        Authorization, or of a guest, who may have said a name. With `peer`, it is one of its own,
+        which the caller ends (`end`).
 
         Raises `LoginFailed`, or the `Refusal` of a guest.
         """
