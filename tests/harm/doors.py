@@ -152,7 +152,7 @@ class Followed(HttpClient):
             self._text += self.bytes(size)
             assert self.bytes(2) == b"\r\n"
         line, _, self._text = self._text.partition(b"\n")
-        return line.decode()
+        return line.decode() or self.line()  # a blank line shows that the stream is alive
 
 
 DOORS = {"lines": Plain, "WebSocket": Framed, "HTTP": Posted}

@@ -64,6 +64,7 @@ def test_whowas_and_setname(server, join_irc, connect):
     """Of a registered user who is gone, WHOWAS tells when they were here (314, 312, 369); of
     others nothing (406). SETNAME is refused, as its specification says."""
     register(connect, server, "carla")
+    server.log.expect("carla left")
     bob = join_irc(server, "bob", "standard-replies")
     bob.send("WHOWAS", "WHOWAS carla", "WHOWAS nosuch", "SETNAME :Bob")
     found = bob.settled()

@@ -14,6 +14,15 @@ from tests.web.clients import HttpClient
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 PASSWORD = "secret-words-here"
 
+SILENT = {"greeting_seconds": 3600.0}
+"""A limit for servers of programs that are slow to speak first, because the machine is busy."""
+
+
+@pytest.fixture
+def server(start_server):
+    """Return a running server that greets nobody."""
+    return start_server("--room", "lab", **SILENT)
+
 
 def check(server, description, *options, hours=0.0):
     """Let schemathesis check the server by a description: a path of it, or a file. A seed makes
@@ -52,7 +61,7 @@ def test_requests_of_all_kinds(server):
 def test_requests_of_a_registered_user(start_server, tmp_path):
     """One who owns a room and is an operator gets further. Left out is what would end the account
     or its token, give it another name or password, or write a backup."""
-    server = start_server("--room", "lab")
+    server = start_server("--room", "lab", **SILENT)
     ann = RawClient(server.port)
     ann.send("ann", f"/register {PASSWORD}", "/create room0", "/who")
     ann.expect("1 in room0")
