@@ -64,7 +64,7 @@ class ChatProtocol(OneTimer, LineReader):
         super().__init__()
         self.flow = FlowControl(self)
         self._session: ProtocolSession | None = None
-        self._timer = None
+        self._timer = self._due = None
         self.last_active = 0
 
     # -- the life of a connection ----------------------------------------------------------------
