@@ -4,11 +4,13 @@ import http.server
 import re
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.client.driving import Wire
+from tests.pushservices import PushService
 from tests.servers import PATIENCE, Server
 from tests.web.clients import HttpClient
 from tests.web.people import Person
@@ -40,6 +42,15 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIETLY))
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PushService]:
+    """Return a running push service, which servers trust."""
+    made = PushService(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.root))
+    yield made
+    made.stop()
 
 
 def be_known(server: Server) -> None:

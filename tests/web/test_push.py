@@ -12,19 +12,10 @@ from twisted.python import usage
 
 from chatservice.engines.sqlite import pushkey
 from chatservice.options import Options
-from tests.pushservices import HOST, Browser, PushService
+from tests.pushservices import HOST, Browser
 from tests.servers import PATIENCE, RawAdminClient
 from tests.web.clients import HttpClient
 from tests.web.test_metrics import scraped
-
-
-@pytest.fixture
-def service(tmp_path, monkeypatch):
-    """Return a running push service, which servers trust."""
-    made = PushService(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(made.root))
-    yield made
-    made.stop()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import expect
 
-from tests.pushservices import HOST, Browser, PushService
+from tests.pushservices import HOST, Browser
 from tests.servers import PATIENCE
 from tests.web.people import WORKER, Person
 from tests.web.test_push import ask, leave
@@ -41,12 +41,6 @@ SHOWN = """async ([wanted, patience]) => {
 """Waits, in the service worker, for notifications: their titles, texts and tags. Showing, replacing
 and closing one takes a while."""
 
-ALONE = """async () => {
-  while ((await clients.matchAll({type: 'window'})).length)
-    await new Promise(done => setTimeout(done, 20));
-}"""
-"""Waits, in the service worker, until no page is open."""
-
 PRESS = """async () => {
   const [notification] = await registration.getNotifications();
   const press = new NotificationEvent('notificationclick', {notification});
@@ -57,23 +51,6 @@ PRESS = """async () => {
 }"""
 """Presses the first notification, in the service worker. The event is made by a script, so it may
 neither move the focus nor open a page."""
-
-PRESS_ALONE = f"""async () => {{
-  const opened = [];
-  clients.openWindow = async (address) => opened.push(address);
-  await ({PRESS})();
-  return opened;
-}}"""
-"""The same, without an open page. Returns the addresses of pages that are opened."""
-
-
-@pytest.fixture
-def service(tmp_path, monkeypatch):
-    """Return a running push service, which servers trust."""
-    made = PushService(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(made.root))
-    yield made
-    made.stop()
 
 
 class Laptop:
@@ -185,9 +162,9 @@ def test_a_notification_leads_to_the_talk(laptop, connect):
     alice.close()
 
 
-def test_a_page_that_is_closed(laptop, connect):
-    """Its user is told all the same, and a press opens the talk. The page asks again for what ended
-    with a password, and ends it for good when the user logs out."""
+def test_a_subscription_ends_and_begins(laptop, connect):
+    """The page asks again for what ended with a password, and ends it for good when the user logs
+    out."""
     laptop, server = laptop
     laptop.turn_on(laptop.visit(), SWITCH)
     bob = connect(server)
@@ -198,14 +175,6 @@ def test_a_page_that_is_closed(laptop, connect):
     bob = laptop.visit(again=True)
     while not subscribed(server):
         laptop.page.wait_for_timeout(10)
-    laptop.page.close()
-    laptop.page = laptop.context.new_page()
-    laptop.worker.evaluate(ALONE)
-    say(connect, server, {"do": "msg", "to": "bob", "text": "psst"})
-    laptop.hand_on(laptop.gets.message(laptop.key))
-    laptop.shows(("alice", "psst", "@alice"))
-    assert laptop.worker.evaluate(PRESS_ALONE) == [f"{laptop.address}/#%40alice/1"]
-    bob = laptop.visit(again=True)
     bob.say("/quit")
     laptop.page.get_by_label("Your name").wait_for()
     assert subscribed(server) == 0
