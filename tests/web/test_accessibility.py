@@ -19,6 +19,9 @@ TEXTS = (
 )
 """The talk of the busy room: every kind of markup that the page knows."""
 
+MENU = ".popover:popover-open"
+"""A menu may first be read from the server; an Escape before it is there closes something else."""
+
 FOUND = """async () => {
   const {violations} = await axe.run(document, {resultTypes: ['violations']});
   return violations.map(({id, help, nodes}) =>
@@ -72,9 +75,11 @@ def room(person) -> Iterator[str]:
     person.sees("a reply").focus()
     yield "a busy room with a selected message"
     person.sees("a reply").press("Enter")
+    page.locator(MENU).wait_for()
     yield "the menu of a message"
     escape()
     person.press("This room")
+    page.locator(MENU).wait_for()
     yield "the menu of the room"
     escape()
     person.say("/tokens")
@@ -105,14 +110,17 @@ def panels(person) -> Iterator[str]:
     page.locator(".gallery img").wait_for()
     yield "the files"
     page.locator(".gallery button").click()
+    page.locator("dialog img").wait_for()
     yield "a picture"
     escape()
     person.press("More about notes.txt")
+    page.locator(MENU).wait_for()
     yield "the menu of a file"
     escape()
     person.press("Close this panel")
     person.press("Who is here")
     page.locator(".people button").first.click()
+    page.locator(MENU).wait_for()
     yield "the menu of a user"
     escape()
     person.press("Close this panel")
@@ -135,6 +143,7 @@ def dialogs(person) -> Iterator[str]:
             person.press("Close the list of rooms")
     person.press("This room")
     page.get_by_role("menuitem", name="Change the topic").click()
+    page.locator("dialog[open]").wait_for()
     yield "a form"
     escape()
 
