@@ -8,7 +8,7 @@
   `unread`, `presence`, `typingnotices`: further parts of the chat; `ignoring`: what ignored users
   say, left out.
 * `rights`, `rules`, `ratelimit`, `loginthrottle`, `quotas`, `roomlimits`: who may do what, and how
-  often; `tickets`: the right to one transfer.
+  often; `tickets`: the right to one transfer; `nodetickets`: the same at any node.
 * `pushing`: who is told by a push message; `watching`: who is told of single users.
 * `elsewhere`, `remotearrivals`: users at other nodes; `figures`, `sparing`: numbers for operators.
 * `transfers`, `fileconditions`, `sentcopies`, `paging`, `tokens`, `addresses`: smaller parts.

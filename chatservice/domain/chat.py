@@ -104,7 +104,7 @@ class Chat:
         publisher.on_shown = pushing.appended
         self.allows_guests = policy.guests
         self._engine = engine
-        parts = self.accounts, self.moderation, self.typing, pushing
+        parts = self.accounts, self.moderation, self.typing, pushing, self.files.tickets
         self._replica = Replica(services, rooms, users, *parts)
         self._loop = loop
         self._clock = clock

@@ -27,6 +27,11 @@ class RemoteUser(User):
         return bool(self.nodes)
 
     @property
+    def has_left(self) -> bool:
+        """True for a guest who has left, for good."""
+        return bool(self.guest_number) and not self.nodes
+
+    @property
     def room_numbers(self) -> Collection[int]:
         """The numbers of the rooms that the user is in, each once."""
         return dict.fromkeys(number for it in self.nodes.values() for number in it.rooms)

@@ -10,6 +10,7 @@ from chatservice.domain.addresses import limit_key
 from chatservice.domain.fileconditions import FileConditions
 from chatservice.domain.log import Cursor
 from chatservice.domain.model import Room, Session, User, account_folder
+from chatservice.domain.nodetickets import NodeTickets
 from chatservice.domain.ports.account_ports import Account
 from chatservice.domain.ports.file_ports import (
     UNKNOWN_SIZE,
@@ -24,7 +25,7 @@ from chatservice.domain.quotas import Quotas, Requester, Reservation
 from chatservice.domain.rights import Role
 from chatservice.domain.rooms import Rooms, Services
 from chatservice.domain.sentcopies import SentCopy
-from chatservice.domain.tickets import AnyTicket, Destination, DownloadTicket, Tickets, UploadTicket
+from chatservice.domain.tickets import AnyTicket, Destination, DownloadTicket, UploadTicket
 from chatservice.domain.transfers import Transfer, Transfers
 from chatservice.domain.users import Users
 from chatservice.entries import FileCondition, FileMark, Kind
@@ -49,7 +50,8 @@ class Files:
         limits = services.limits
         self.store, self._logs = services.engine.files, services.engine.logs
         self.quotas = Quotas(limits)
-        self.transfers, self._tickets = Transfers(limits), Tickets(limits)
+        self.transfers = Transfers(limits)
+        self.tickets = NodeTickets(services, rooms, users)
         self.conditions = FileConditions(self.store)
         self._limits, self._publisher, self._rights = limits, services.publisher, services.rights
         self._now, self._seconds, self._report = services.now, services.seconds, services.report
@@ -437,14 +439,14 @@ class Files:
 
     def issue(self, ticket: DownloadTicket | UploadTicket) -> str:
         """Return a code for a ticket."""
-        return self._tickets.issue(ticket, self._seconds(), ticket.user.id)
+        return self.tickets.issue(ticket)
 
-    def redeem(
+    async def redeem(
         self, code: str, class_: type[AnyTicket], address: str, stays: bool = False
     ) -> AnyTicket:
         """Return the ticket of a code, shown from an address. The code may be one that `stays` good
-        there (`Tickets`). Raises `Refusal` (bad-ticket, banned)."""
-        ticket = self._tickets.redeem(code, class_, self._seconds(), address, stays)
+        there (`Tickets`). Raises `Refusal` (bad-ticket, banned, no-such-user)."""
+        ticket = await self.tickets.redeem(code, class_, address, stays)
         if self._rooms.lobby.rules:
             self._rights.check_admitted(ticket.user.key, address, self._rooms.lobby)
         return ticket

@@ -82,7 +82,7 @@ class Moderation:
     def _put_out(self, by: str, room: Room, user: User, what: str, why: str) -> None:
         room.log.send_events()  # they are to see it too
         there = self._sessions_in(user, room)
-        self._rights.tickets.revoke_user(user, None if room is self._rooms.lobby else room.folder)
+        self._revoke_tickets(user.id, room)
         for each in there:
             if room is self._rooms.lobby or (each.only_room is room and not each.traits.many_rooms):
                 place = "this server" if room is self._rooms.lobby else room.name
@@ -92,6 +92,10 @@ class Moderation:
                 self._rooms.put_out(each, room, by=by, why=why)
                 each.peer.tell(EventBatch((events.PutOut(room.name, by, what, why),)))
                 each.wake()
+
+    def _revoke_tickets(self, user: str, room: Room) -> None:
+        """Revoke a user's tickets for a room; the lobby stands for the whole server."""
+        self._rights.tickets.revoke_user(user, None if room is self._rooms.lobby else room.folder)
 
     def _user_here(self, name: str) -> User:
         user = self._users.find(name)
@@ -328,6 +332,8 @@ class Moderation:
             self._members.ended(key, room.number)
         if record is None or not (bans or record.put_out):
             return
+        if record.put_out:  # they may be at another node, and have a transfer here
+            self._revoke_tickets(record.put_out, room)
         server = room is self._rooms.lobby
         everybody = self._users.by_key.values() if server else room.users(unseen=True)
         for user in tuple(everybody):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from chatservice import names
 from chatservice.domain.accounts import Accounts
 from chatservice.domain.moderation import Moderation
+from chatservice.domain.nodetickets import NodeTickets
 from chatservice.domain.ports.account_ports import (
     Account,
     AccountChanged,
@@ -51,6 +52,7 @@ class Replica:
         moderation: Moderation,
         typing: TypingNotices,
         pushing: Pushing,
+        tickets: NodeTickets,
     ) -> None:
         self._rooms = rooms
         self._users = users
@@ -63,6 +65,7 @@ class Replica:
         self._members, self._reading = services.members, services.reading
         self._arrivals = RemoteArrivals(services, rooms, users)
         self.here, self.present = self._arrivals.here, self._arrivals.present
+        self.redeem = tickets.redeem_for_node
         self._typing = typing
 
     def appended(self, runs: Mapping[int, Sequence[tuple[int, Run]]]) -> None:

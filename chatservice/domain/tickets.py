@@ -120,16 +120,10 @@ class ValidTickets:
         """Revoke the tickets of the registered user with that key."""
         self.revoke(lambda right: right.user.registered and right.user.key == key)
 
-    def revoke_user(self, user: User, folder: str | None = None) -> None:
-        """Revoke a user's tickets; with `folder`, only those for one folder."""
-
-        def is_theirs(right: DownloadTicket | UploadTicket) -> bool:
-            same = right.user is user or (
-                user.registered and right.user.registered and right.user.key == user.key
-            )
-            return same and folder in (None, right.folder)
-
-        self.revoke(is_theirs)
+    def revoke_user(self, user: str, folder: str | None = None) -> None:
+        """Revoke the tickets of the user with an id (`User.id`), who may be at another node; with
+        `folder`, only those for one folder."""
+        self.revoke(lambda right: right.user.id == user and folder in (None, right.folder))
 
 
 class _Issued(NamedTuple):
@@ -149,10 +143,13 @@ class Tickets:
     many requests: a browser that plays a film does. Where a protocol says so, the code stays good
     for the address that showed it first, and its time begins again with each request. What the
     user may do is checked at each of them, too (`Rights.recheck_ticket`).
+
+    Codes begin with the `node` that makes them, where there are several nodes.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, node: str = "") -> None:
         self._limits = limits
+        self._prefix = f"{node}-" if node else ""
         self._out: dict[str, _Issued] = {}
         self._of: dict[str, dict[str, None]] = {}
 
@@ -170,7 +167,7 @@ class Tickets:
         while len(self._out) >= self._limits.tickets:
             most = max(self._of.values(), key=len)
             self._take(next(iter(most)))
-        ticket = secrets.token_urlsafe(18)
+        ticket = self._prefix + secrets.token_urlsafe(18)
         self._put(ticket, _Issued(now + self._limits.ticket_seconds, whose, right))
         return ticket
 
@@ -205,11 +202,16 @@ class Tickets:
             or not isinstance(it.right, class_)
             or it.address not in (None, address)
         ):
-            raise Refusal(
-                Code.BAD_TICKET,
-                "That ticket is not good: it was used, is too old, or never was; ask for another.",
-            )
+            raise not_good()
         if stays:  # behind all others, as its time is
             until = now + self._limits.ticket_seconds
             self._put(ticket, it._replace(until=until, address=address))
         return it.right
+
+
+def not_good() -> Refusal:
+    """Return the refusal of a code that has no ticket."""
+    return Refusal(
+        Code.BAD_TICKET,
+        "That ticket is not good: it was used, is too old, or never was; ask for another.",
+    )

@@ -8,6 +8,7 @@ talk.
 import re
 
 from chatservice.domain.chat import Chat
+from chatservice.domain.model import User
 from chatservice.domain.ports.file_ports import FileReader
 from chatservice.domain.tickets import DownloadTicket, UploadTicket
 from chatservice.entries import FileMark
@@ -63,26 +64,36 @@ class TicketSession(ProtocolSession):
         self._begun = True
         self._connection.logged_in()
         verb, ticket, offset = match[1], match[2].decode("ascii", "replace"), int(match[3] or 0)
-        address = outlet.address(self._connection.transport)
         if verb == b"GET":
-            self._get(self._chat.files.redeem(ticket, DownloadTicket, address), offset)
+            self._get(ticket, offset)
         else:
-            self._put(self._chat.files.redeem(ticket, UploadTicket, address), offset)
+            self._put(ticket, offset)
 
-    def _get(self, right: DownloadTicket, offset: int) -> None:
-        opening = self._chat.files.open_for_ticket(right)
-
-        def send(reader: FileReader) -> None:
+    def _get(self, code: str, offset: int) -> None:
+        def send(found: tuple[User, FileReader]) -> None:
             sent = self._connection.dismiss
-            send_file(self._connection, self._chat, right.user, reader, offset, None, sent)
+            send_file(self._connection, self._chat, *found, offset, None, sent)
 
-        self._connection.flow.when_answered(opening, send, self.refuse)
+        self._connection.flow.when_answered(self._open(code), send, self.refuse)
 
-    def _put(self, upload: UploadTicket, offset: int) -> None:
-        refuse = self.refuse
-        receive_file(
-            self._connection, self._chat, upload, offset, self._kept, refuse, refuse, alone=True
-        )
+    async def _open(self, code: str) -> tuple[User, FileReader]:
+        right = await self._chat.files.redeem(code, DownloadTicket, self._address)
+        return right.user, await self._chat.files.open_for_ticket(right)
+
+    def _put(self, code: str, offset: int) -> None:
+        connection, refuse = self._connection, self.refuse
+
+        def receive(upload: UploadTicket) -> None:
+            receive_file(
+                connection, self._chat, upload, offset, self._kept, refuse, refuse, alone=True
+            )
+
+        redeeming = self._chat.files.redeem(code, UploadTicket, self._address)
+        connection.flow.when_answered(redeeming, receive, refuse)
+
+    @property
+    def _address(self) -> str:
+        return outlet.address(self._connection.transport)
 
     def _kept(self, mark: FileMark) -> None:
         self._connection.transport.write(textformat.file_line(mark, mark.size))

@@ -1,5 +1,6 @@
 """Real nodes, each a `twistd chat` of its own, over a real nats-server: what users see."""
 
+import hashlib
 import random
 import re
 import signal
@@ -268,3 +269,53 @@ def run(address, data):
         timeout=PATIENCE,
     )
     return done.returncode, done.stdout
+
+
+def test_a_ticket_is_good_at_every_node(start):
+    """Tickets of one node are redeemed at the other, raw and over HTTP, for a room and for a guest,
+    once. A transfer that broke off there is resumed there. A dead node's tickets are gone."""
+    one, other = start(1), start(2)
+    data = random.Random(2).randbytes(1_500_000)
+    alice, _ = program(one, name="alice")
+    bob, _ = program(other, name="bob")
+    bad = b"That ticket is not good"
+    file = {"name": "a.bin", "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    put = ticket(alice, do="put", room="lobby", **file)
+    broken = RawClient(other.port)
+    broken.send_raw(f"PUT {put}\n".encode() + data[:500_000])
+    broken.end()
+    broken.rest()
+    assert bad in transferred(one, f"PUT {put}", data)
+    bob.ask(do="put", room="lobby", **file)
+    assert bob.event("ok")["offset"] == 0  # it is alice's
+    put = ticket(alice, do="put", room="lobby", **file)
+    assert b"= 1500000 " in transferred(other, f"PUT {put} 500000", data[500_000:])
+    alice.event("file")
+    get = ticket(alice, do="get", room="lobby", name="a.bin")
+    assert transferred(other, f"GET {get} 600000") == data[600_000:]
+    assert bad in transferred(one, f"GET {get}")
+    get = ticket(alice, do="get", room="lobby", name="a.bin")
+    for _ in range(2):  # over HTTP it stays good for the address that showed it first
+        url = f"http://127.0.0.1:{other.port}/t/{get}/a.bin"
+        with urlopen(Request(url, headers={"Range": "bytes=5-9"})) as answer:
+            assert answer.read() == data[5:10]
+    put = ticket(alice, do="put", to="bob", name="b.bin", size=4)
+    urlopen(Request(f"http://127.0.0.1:{other.port}/t/{put}", b"psst", method="PUT")).close()
+    while bob.event("file")["name"] != "b.bin":
+        pass
+    get = ticket(alice, do="get", room="lobby", name="a.bin")
+    one.kill()
+    assert bad in transferred(other, f"GET {get}")
+
+
+def ticket(client, **asked):
+    """Return the ticket that a program gets for a transfer."""
+    client.ask(**asked)
+    return client.event("ok")["ticket"]
+
+
+def transferred(node, line, data=b""):
+    """Return all that comes for a ticket's line, and the bytes of its file."""
+    client = RawClient(node.port)
+    client.send_raw(f"{line}\n".encode() + data)
+    return client.rest()

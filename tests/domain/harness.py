@@ -304,7 +304,7 @@ class MemoryChat:
     def uploading(self, code, data, offset=0, address=""):
         """Begin the upload of a ticket's code, write bytes, and return it, with its ticket."""
         files = self.chat.files
-        ticket = files.redeem(code, UploadTicket, address)
+        ticket = self.now(files.redeem(code, UploadTicket, address))
         upload = self.now(files.begin_upload(ticket, offset, lambda why: None))
         upload.write(data)
         return upload, ticket
@@ -325,7 +325,7 @@ class MemoryChat:
 
     def download(self, code, address=""):
         """Return the bytes of a ticket's file."""
-        ticket = self.chat.files.redeem(code, DownloadTicket, address)
+        ticket = self.now(self.chat.files.redeem(code, DownloadTicket, address))
         return self.read(self.now(self.chat.files.open_for_ticket(ticket)))
 
     def read(self, reader):

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from chatservice.errors import Code
+from chatservice.domain.tickets import DownloadTicket, UploadTicket
+from chatservice.errors import Code, Refusal
 from chatservice.events import (
     Moderated,
     PutOut,
@@ -15,7 +16,7 @@ from chatservice.events import (
     UserTyping,
     UserWatched,
 )
-from tests.domain.harness import MemoryChat
+from tests.domain.harness import MemoryChat, Outcome
 
 
 @pytest.fixture
@@ -152,3 +153,62 @@ def test_operators_see_the_nodes(nodes):
     status = nodes.here.operator().do("cluster")
     assert [it.here for it in status.nodes] == [True, False]
     assert status.quorum
+
+
+def code_of(node, ticket, class_=DownloadTicket):
+    """Return the code with which a node refuses a ticket, or its use."""
+    files = node.chat.files
+
+    async def use():
+        right = await files.redeem(ticket, class_, "")
+        if class_ is DownloadTicket:
+            await files.open_for_ticket(right)
+        else:
+            await files.begin_upload(right, 0, lambda why: None)
+
+    return Outcome(use()).code
+
+
+def test_tickets_of_another_node_are_good_once(nodes):
+    """Files for a room and for users go up and down at the node that did not make the tickets, and
+    each ticket is used up at both."""
+
+    def put(**to):
+        return nodes.alice.do("put", **to, name="a.txt", size=5).ticket
+
+    up = put(room="lab")
+    nodes.there.upload(up, b"hello")
+    down = nodes.alice.do("get", room="lab", name="a.txt").ticket
+    assert code_of(nodes.there, down, UploadTicket) is Code.BAD_TICKET
+    down = nodes.alice.do("get", room="lab", name="a.txt").ticket
+    assert nodes.there.download(down) == b"hello"
+    for node in (nodes.here, nodes.there):
+        assert code_of(node, up, UploadTicket) is Code.BAD_TICKET
+        assert code_of(node, down) is Code.BAD_TICKET
+    nodes.there.upload(put(to="bob"), b"hello")
+    nodes.there.registered("dave")
+    nodes.there.upload(put(to="dave"), b"hello")
+    assert [log for log, it in nodes.bob.peer.entries if it.file] == ["lab", "@"]
+
+
+def test_tickets_of_another_node_end(nodes):
+    """With a kick, also of a guest at the other node; and with the recipient."""
+    nodes.here.upload(nodes.alice.do("put", room="lab", name="a.txt", size=5).ticket, b"hello")
+
+    def get():
+        return nodes.alice.do("get", room="lab", name="a.txt").ticket
+
+    root = nodes.there.operator()
+    root.do("join", room="lab")
+    kept, up = get(), nodes.alice.do("put", room="lab", name="b.txt", size=5).ticket
+    upload, right = nodes.there.uploading(up, b"he")
+    root.do("kick", user="alice", room="lab")
+    assert code_of(nodes.there, kept) is Code.BAD_TICKET
+    upload.write(b"llo")
+    with pytest.raises(Refusal) as refused:
+        nodes.there.finish(upload, right)
+    assert refused.value.code is Code.NOT_ALLOWED
+    late = nodes.alice.do("put", to="bob", name="c.txt", size=5).ticket
+    nodes.bob.do("quit")
+    nodes.here.wait(1)
+    assert code_of(nodes.there, late, UploadTicket) is Code.NO_SUCH_USER

@@ -17,7 +17,12 @@ from chatservice.domain.ports.account_ports import (
 from chatservice.domain.ports.file_ports import FileStore
 from chatservice.domain.ports.log_ports import BlockReplaced, LogStore
 from chatservice.domain.ports.member_ports import MemberChanged, MemberStore, ReadChanged
-from chatservice.domain.ports.node_ports import OtherNodes, UserState
+from chatservice.domain.ports.node_ports import (
+    OtherNodes,
+    TicketData,
+    TicketRequest,
+    UserState,
+)
 from chatservice.domain.ports.push_ports import PushChanged, PushStore
 from chatservice.domain.ports.room_ports import (
     RoomChanged,
@@ -130,6 +135,9 @@ class Follower(Protocol):
 
     def typing(self, room: int, name: str) -> None:
         """Show that a user at another node is typing in a room, by its number."""
+
+    def redeem(self, request: TicketRequest) -> TicketData | None:
+        """Redeem the code of a ticket of this node for another node; None if it is not good."""
 
 
 class Engine(Protocol):

@@ -1,4 +1,5 @@
-"""The port to the other nodes of a cluster: the users who are there. Nothing of it is stored."""
+"""The port to the other nodes of a cluster: the users and the tickets that are there. Nothing of it
+is stored."""
 
 from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, Protocol
@@ -17,8 +18,46 @@ class UserState(NamedTuple):
     rooms: Sequence[int] = ()
 
 
+class TicketRequest(NamedTuple):
+    """The use of a ticket's code, from an address: for an `upload` or a download. The others are
+    those of `Tickets.redeem`."""
+
+    code: str
+    upload: bool
+    address: str
+    stays: bool = False
+
+
+class TicketData(NamedTuple):
+    """A ticket (`DownloadTicket` or `UploadTicket`) as plain values, for another node. `user` is a
+    `User.id`; `to` is the recipient's name, or None for a room; the `condition` has the two lists
+    of a `FileCondition`."""
+
+    user: str
+    user_name: str
+    folder: str
+    name: str
+    sha256: str | None
+    version: int = 0
+    size: int = 0
+    to: str | None = None
+    key: str | None = None
+    address: str = ""
+    session: str = ""
+    token: str | None = None
+    condition: Sequence[Sequence[str] | None] | None = None
+
+
 class OtherNodes(Protocol):
     """The other nodes, which are told of this one's users. They tell the follower of theirs."""
+
+    @property
+    def node(self) -> str:
+        """This node, as codes of its tickets name it: letters and digits."""
+
+    def redeem(self, node: str, request: TicketRequest) -> Awaitable[TicketData | None]:
+        """Let another node redeem the code of a ticket that it made (`Follower.redeem`). Return
+        None if it does not, is gone, or does not answer."""
 
     def tell(self, states: Sequence[UserState]) -> None:
         """Tell them of users of this node that have changed."""

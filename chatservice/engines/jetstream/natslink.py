@@ -95,6 +95,7 @@ class NatsLink:
         self._subject = f"{address.stream}.{node}"
         self._alive = f"{address.stream}-ALIVE"
         self._here = f"{address.stream}-HERE"
+        self._ask_subject = f"{address.stream}-ASK"
         self._node = node
         replicas = 3 if len(address.servers) >= 3 else 1
         self.chunks = ChunkStream(self, f"{address.stream}-FILES", replicas)
@@ -160,6 +161,15 @@ class NatsLink:
             self._loop.create_task(self._broadcast(data))
 
         self.run_soon(send)
+
+    def answer_nodes(self, answer: Callable[[bytes], bytes]) -> "Deferred[None]":
+        """Call a function, in the reactor's thread, with each question of another node, and send
+        back what it returns, from now on."""
+        return self.do(self._answer_nodes(answer))
+
+    def ask_node(self, node: str, question: bytes) -> "Deferred[bytes | None]":
+        """Return a node's answer to a question; None if there is none in `ASK_SECONDS`."""
+        return self.do(self._ask_node(node, question))
 
     def run_soon(self, call: Callable[[], object]) -> None:
         """Call a function in the thread of the connection."""
@@ -391,6 +401,24 @@ class NatsLink:
         with suppress(nats.errors.Error):  # no connection: the others see that they miss something
             await self._client.publish(self._here, data)
 
+    async def _answer_nodes(self, answer: Callable[[bytes], bytes]) -> None:
+        async def take(message: Any) -> None:
+            def reply() -> None:
+                data = answer(message.data)
+                self.run_soon(lambda: self._loop.create_task(_respond(message, data)))
+
+            self._reactor.callFromThread(reply)
+
+        await self._client.subscribe(f"{self._ask_subject}.{self._node}", cb=take)
+
+    async def _ask_node(self, node: str, question: bytes) -> bytes | None:
+        with suppress(TimeoutError, nats.errors.Error, OSError):
+            subject = f"{self._ask_subject}.{node}"
+            answer = await self._client.request(subject, question, timeout=ASK_SECONDS)
+            data: bytes = answer.data
+            return data
+        return None
+
     async def _take_question(self, message: Any) -> None:
         """Take the question of another node: has this one applied the log up to a message?"""
         with suppress(ValueError):
@@ -444,6 +472,11 @@ class NatsLink:
             await self._client.close()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
+
+
+async def _respond(message: Any, data: bytes) -> None:
+    with suppress(nats.errors.Error):  # no connection: whoever asked hears nothing
+        await message.respond(data)
 
 
 def _options(address: LogAddress) -> dict[str, Any]:

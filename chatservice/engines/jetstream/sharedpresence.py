@@ -11,7 +11,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from chatservice.domain.ports.engine_ports import Follower
-from chatservice.domain.ports.node_ports import UserState
+from chatservice.domain.ports.node_ports import TicketData, TicketRequest, UserState
 from chatservice.engines.jetstream.natslink import NatsLink
 from chatservice.limits import Limits
 from chatservice.replies import ClusterStatus
@@ -44,7 +44,7 @@ class SharedPresence:
         self, reactor: Any, node: str, nodes: Callable[[], Collection[str]], limits: Limits
     ) -> None:
         self._reactor = reactor
-        self._node = node
+        self.node = node
         self._nodes = nodes
         self._limits = {name: getattr(limits, name) for name in EQUAL_LIMITS}
         self._link: NatsLink | None = None
@@ -59,6 +59,7 @@ class SharedPresence:
         """Tell a follower of the users at other nodes from now on."""
         self._link, self._follower = link, follower
         await link.listen(self._received)
+        await link.answer_nodes(self._answer_question)
         self._send(_ASK, "")
         self._answer()
 
@@ -77,9 +78,27 @@ class SharedPresence:
     def tell_typing(self, room: int, name: str) -> None:
         self._send(_TYPING, [room, name])
 
+    async def redeem(self, node: str, request: TicketRequest) -> TicketData | None:
+        if self._link is None or node not in self._nodes():
+            return None
+        answer = await self._link.ask_node(node, json.dumps([_FORMAT, request]).encode())
+        found = json.loads(answer or b"null")
+        return TicketData(*found) if found is not None else None
+
+    def _answer_question(self, question: bytes) -> bytes:
+        """Answer the question of another node for a ticket: with null if it is not known here."""
+        found: TicketData | None = None
+        try:
+            format_, request = json.loads(question)
+            if format_ == _FORMAT and self._follower is not None:
+                found = self._follower.redeem(TicketRequest(*request))
+        except (ValueError, TypeError) as error:
+            self.log.debug("another node asked what is not known here: {why}", why=error)
+        return json.dumps(found).encode()
+
     def started(self, node: str) -> None:
         """Ask a node for its users: it counts from now on."""
-        if node != self._node:
+        if node != self.node:
             self._ask(node)
 
     def ended(self, node: str) -> None:
@@ -91,7 +110,7 @@ class SharedPresence:
 
     def _send(self, kind: str, body: Any, number: int = 0) -> None:
         if self._link is not None:
-            message = [_FORMAT, self._node, kind, number, body]
+            message = [_FORMAT, self.node, kind, number, body]
             self._link.broadcast(json.dumps(message, separators=(",", ":")).encode())
 
     def _send_next(self, kind: str, body: Any = ()) -> None:
@@ -116,7 +135,7 @@ class SharedPresence:
     def _received(self, data: bytes) -> None:
         try:
             format_, node, kind, number, body = json.loads(data)
-            if format_ == _FORMAT and node != self._node and node in self._nodes():
+            if format_ == _FORMAT and node != self.node and node in self._nodes():
                 self._take(node, kind, number, body)
         except (ValueError, TypeError) as error:
             self.log.debug("another node told what is not known here: {why}", why=error)
@@ -125,7 +144,7 @@ class SharedPresence:
         if self._follower is None:
             return
         if kind == _ASK:
-            if body in ("", self._node) and not self._answering:
+            if body in ("", self.node) and not self._answering:
                 self._answering = True
                 self._reactor.callLater(_GATHER_SECONDS, self._answer)
         elif kind == _TYPING:

@@ -244,12 +244,12 @@ async def answer_ticket(exchange: Exchange, chat: Chat, headers: Mapping[str, st
     fields, address = dict(query), outlet.address(exchange.channel.transport)
     exchange.channel.connection.logged_in()
     if exchange.method in ("GET", "HEAD"):
-        down = chat.files.redeem(segments[1], DownloadTicket, address, stays=True)
+        down = await chat.files.redeem(segments[1], DownloadTicket, address, stays=True)
         reader = await chat.files.open_for_ticket(down)
         await send(exchange, chat, down.user, reader, "inline" in fields)
     elif exchange.method == "PUT":
         sha256, offset = _digest(exchange), _offset(exchange, fields)
-        up = chat.files.redeem(segments[1], UploadTicket, address)
+        up = await chat.files.redeem(segments[1], UploadTicket, address)
         up = await chat.files.narrowed(up, sha256, _condition(exchange))
         mark = await receive(exchange, chat, up, offset)
         room = "" if up.destination.recipient is not None else up.destination.name
