@@ -32,11 +32,12 @@ class LeaveReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UserJoined:
-    """`who`, who is maybe `registered`, came into `room`."""
+    """`who`, who is maybe `registered`, and maybe a `moderator` there, came into `room`."""
 
     room: str
     who: str
     registered: bool = False
+    moderator: bool = False
 
 
 @dataclass(frozen=True, slots=True)

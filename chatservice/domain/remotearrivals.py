@@ -78,7 +78,7 @@ class RemoteArrivals:
     def _joined(self, number: int, user: RemoteUser) -> None:
         room = self._rooms.by_number.get(number)
         if room is not None and not self._is_here(number, user.key):
-            self._rooms.announce(room, events.UserJoined(room.name, user.name, user.registered))
+            self._rooms.announce_arrival(room, user)
 
     def _left(self, number: int, user: RemoteUser, name: str) -> None:
         room = self._rooms.by_number.get(number)

@@ -92,9 +92,31 @@ SENTENCES: Sentences = {NAME_NEEDED: "Register with NICK and USER first."}
 """The sentences that IRC has of its own."""
 
 
+COMMANDS: Mapping[str, str] = {
+    "create": "/join",
+    "join {name}": "/join #{name}",
+    "join {room} PASSWORD": "/join #{room} PASSWORD",
+    "leave": "/part",
+    "login": "/msg NickServ IDENTIFY PASSWORD",
+    "login {name} PASSWORD": "/msg NickServ IDENTIFY {name} PASSWORD",
+    "nick": "/nick",
+    "quit": "/quit",
+    "register": "/msg NickServ REGISTER PASSWORD",
+    "rooms": "/list",
+    "rules": "/names",
+    "who": "/who",
+}
+"""The commands in sentences, and what users of IRC clients type for them."""
+
+
 def sentence(text: str) -> str:
-    """Return a sentence in one line, with its commands in quotation marks."""
-    return one_line(text.worded('"{}"', SENTENCES) if isinstance(text, Message) else text)
+    """Return a sentence in one line, with its commands as users of IRC type them. Those that IRC
+    does not have stand in quotation marks."""
+    return one_line(text.worded(_typed, SENTENCES) if isinstance(text, Message) else text)
+
+
+def _typed(command: str) -> str:
+    return COMMANDS.get(command) or f'"{command}"'
 
 
 def source(name: str) -> str:
@@ -334,7 +356,10 @@ def event_lines(caps: Collection[str], it: events.Event) -> Iterable[str]:
         ):
             return []
         case events.UserJoined(room=room, who=who, registered=registered):
-            return [join_line(caps, who, room, registered)]
+            came = [join_line(caps, who, room, registered)]
+            return (
+                [*came, render(SERVER, "MODE", channel(room), "+o", who)] if it.moderator else came
+            )
         case events.UserLeft(reason=events.LeaveReason.OUT, room=room, who=who, by=by, text=why):
             return [render(source(by) if by else SERVER, "KICK", channel(room), who, why or "out")]
         case events.UserLeft(reason=events.LeaveReason.QUIT, who=who, text=last):

@@ -250,7 +250,7 @@ def event(it: events.Event) -> bytes:
 
 _LEFT_OUT: Mapping[type[Any], tuple[str, ...]] = {
     events.Notice: ("end",),
-    events.UserJoined: ("registered",),
+    events.UserJoined: ("registered", "moderator"),
     events.UserLeft: ("by",),
 }
 """Fields of events that are left out if they are empty or false."""

@@ -57,6 +57,29 @@ def test_all_see_each_other(lab):
     assert anna.line() == "* bob left (so long)"
 
 
+def test_moderators_keep_their_sign(server, join_irc):
+    """A moderator who comes in is shown with a mode, as names have a sign
+    (https://modern.ircdocs.horse/#mode-message); nobody else is. A refusal names commands that
+    users of IRC type."""
+    owner, bob, other = (join_irc(server, name) for name in ("olga", "bob", "omar"))
+    for client in (owner, bob):
+        client.send("JOIN #club")
+        client.until("366")
+    owner.send("PART #club", "JOIN #club")
+    assert owner.until("353").params[3] == "bob @olga"
+    other.send("JOIN #club", "MODE #club +m")
+    told = "Only moderators of club may do that; /names lists them."
+    assert other.until("482").params == ("omar", "#club", told)
+    bob.until("PART")
+    came = [bob.message() for _ in range(3)]
+    assert [(it.tags[""], it.command, *it.params) for it in came] == [
+        ("olga!~u@chat", "JOIN", "#club"),
+        ("server", "MODE", "#club", "+o", "olga"),
+        ("omar!~u@chat", "JOIN", "#club"),
+    ]
+    assert bob.settled() == []
+
+
 def test_topics_names_and_kicks(lab, server, join_irc):
     """All see a new topic, a new name, and a user who is put out, whoever did it."""
     bob, anna, _ = lab
