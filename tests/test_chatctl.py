@@ -416,7 +416,7 @@ def test_both_dialects_are_spoken_there(server, connect):
     assert alice.expect("operator:") == "operator: hello"
     eve = connect(server)
     eve.expect("* Welcome")
-    for name in ("operator", "OPERATOR", "0perator", "server", "Sеrver"):
+    for name in ("operator", "OPERATOR", "0perator", "server", "Sеrver", "NickServ"):
         eve.send(name)
         assert eve.line().endswith("type another name.")
     eve.send("/login operator x")

@@ -192,25 +192,26 @@ def test_sasl_that_fails(server, join_irc, connect):
 
 def test_passwords_in_pass_and_to_nickserv(server, join_irc, connect):
     """`PASS NAME:PASSWORD` logs in, and so do the words that clients send to NickServ. A wrong
-    password has 464, and nobody called NickServ hears any of them."""
+    password has 464, and nobody can take the name of NickServ to ask for them."""
     register(connect, server, "carla")
-    thief = connect(server, "NickServ")
     it = join_irc(server)
-    it.send("PASS carla:wrong", "NICK x", "USER x 0 * :x")
+    it.send("NICK Nickserv", "USER x 0 * :x")
+    assert it.message().command == "433"
+    it.send("PASS carla:wrong", "NICK x")
     assert it.message().command == "464"
     it.send("PASS carla:secret-1", "NICK x")
     assert it.until("001").params[0] == "carla"
     guest = join_irc(server, "guest")
     guest.send("PRIVMSG NickServ :IDENTIFY carla wrong", "NS IDENTIFY carla secret-1")
-    assert "not carla's password" in guest.until("NOTICE").params[1]
+    told = guest.until("NOTICE")
+    assert told.tags[""].startswith("NickServ!")
+    assert "not carla's password" in told.params[1]
     assert guest.until("900").params[2] == "carla"
     assert guest.until("NICK").params == ("carla",)
     other = join_irc(server, "other")
     other.send("PRIVMSG nickserv :REGISTER secret-2 me@example.org", "PRIVMSG NickServ :what")
     assert other.until("900").params[2] == "other"
     assert "IDENTIFY" in other.until("NOTICE").params[1]
-    thief.send("/who")
-    assert "you" not in thief.expect("NickServ")
 
 
 CAPS = {

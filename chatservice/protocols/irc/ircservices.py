@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from chatservice import names
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.irc import IrcMessage
-from chatservice.grammar.ircformat import sentence
+from chatservice.grammar.irc import IrcMessage, render
+from chatservice.grammar.ircformat import sentence, source
 from chatservice.grammar.ircnumerics import Numeric
 from chatservice.protocols.irc.ircsession import IrcSession
 
 SERVICE = "NickServ"
-"""The name of the service. What is sent to it is never sent to a user of that name."""
+"""The name of the service. It is a reserved name: users of IRC tell it their passwords."""
 
 _HELP = "I know: IDENTIFY [NAME] PASSWORD, and REGISTER PASSWORD."
 
@@ -33,7 +33,7 @@ async def serve(it: IrcSession, text: str) -> None:
 
 
 def _say(it: IrcSession, text: str) -> None:
-    it.reply("NOTICE", it.nick, text)
+    it.put(render(source(SERVICE), "NOTICE", it.nick, names.one_line(text)))
 
 
 async def _identify(it: IrcSession, password: str, name: str) -> None:
