@@ -6,7 +6,7 @@ from chatservice import events, names
 from chatservice.domain.elsewhere import RemoteUser, state_of
 from chatservice.domain.model import User
 from chatservice.domain.ports.node_ports import UserState
-from chatservice.domain.rooms import Rooms, Services
+from chatservice.domain.rooms import Rooms, Services, arrival
 from chatservice.domain.users import Users, show_away
 from chatservice.events import LeaveReason
 
@@ -18,7 +18,7 @@ class RemoteArrivals:
     """Takes over the states of users at other nodes, and announces what has changed."""
 
     def __init__(self, services: Services, rooms: Rooms, users: Users) -> None:
-        self._elsewhere = services.elsewhere
+        self._elsewhere, self._rights = services.elsewhere, services.rights
         self._rooms, self._users = rooms, users
 
     def here(self) -> Sequence[UserState]:
@@ -78,7 +78,7 @@ class RemoteArrivals:
     def _joined(self, number: int, user: RemoteUser) -> None:
         room = self._rooms.by_number.get(number)
         if room is not None and not self._is_here(number, user.key):
-            self._rooms.announce_arrival(room, user)
+            self._rooms.announce(room, arrival(self._rights, room, user))
 
     def _left(self, number: int, user: RemoteUser, name: str) -> None:
         room = self._rooms.by_number.get(number)

@@ -50,6 +50,12 @@ class Services:
     elsewhere: Elsewhere
 
 
+def arrival(rights: Rights, room: Room, user: User) -> events.UserJoined:
+    """Return the event that shows that a user came into a room."""
+    moderator = rights.standing_role(user, room) is not None
+    return events.UserJoined(room.name, user.name, user.registered, moderator)
+
+
 class SlowMode:
     """Slow mode: in some rooms, a user waits from one message to the next. `seconds` tells the time
     on a clock that never goes back."""
@@ -424,7 +430,7 @@ class Rooms:
         if session.current_room is not None:
             self._go_out(session, user, session.current_room)
         if session.traits.visible and not room.shows(user):
-            self.announce_arrival(room, user)
+            self.announce(room, arrival(self._rights, room, user))
             self._joined.setdefault(room, []).append(user.name)
         caught_up = after is None and (session.traits.sees_past or session.traits.sees_unread)
         if caught_up:
@@ -452,12 +458,6 @@ class Rooms:
         if not self._announced:
             self._call_soon(self._send_events)
         self._announced.add(room)
-
-    def announce_arrival(self, room: Room, user: User) -> None:
-        """Show that a user came into a room."""
-        moderator = self._rights.standing_role(user, room) is not None
-        joined = events.UserJoined(room.name, user.name, user.registered, moderator)
-        self.announce(room, joined)
 
     def show_new_name(
         self, room: Room, user: User, former: User, name: str, but: Session | None
