@@ -56,6 +56,11 @@ class Options(usage.Options, AuthOptionMixin):
         ["page-name", None, "Chat", "The name of the page that browsers show."],
         ["page-color", None, None, "The colour of the page, such as #17695f."],
         [
+            *("public-url", None, None),
+            "The address by which browsers reach this server, such as https://chat.example.org, "
+            "for links and --host-name [default: that of the connection].",
+        ],
+        [
             *("push-contact", None, None),
             "Where push services reach you: mailto:ADDRESS or an https address [default: the first "
             "--host-name].",
@@ -270,8 +275,27 @@ class Options(usage.Options, AuthOptionMixin):
         if self["irc-sts"] and self["tls"] in (None, "auto"):
             told = "--irc-sts needs a certificate that clients trust: add --tls with its file."
             raise usage.UsageError(told)
+        self["public-url"] = self._public_url()
         self["push-contact"] = self._push_contact()
         self["branding"] = self._branding()
+
+    def _public_url(self) -> str:
+        """Return the address by which browsers reach this server, without a slash at its end, and
+        let its name be one of this server's."""
+        url = self["public-url"] or ""
+        found = re.fullmatch(
+            r"(https?://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?)/?", url
+        )
+        if not url:
+            return ""
+        if found is None:
+            raise usage.UsageError(
+                "--public-url takes an address without a path, such as https://chat.example.org, "
+                f"not {config.shorten(url)}."
+            )
+        if not found[2].startswith("["):
+            self["host-names"].append(found[2])
+        return found[1]
 
     def _push_contact(self) -> str:
         """Return where push services reach the operator (RFC 8292, 2.1)."""

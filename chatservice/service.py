@@ -73,6 +73,7 @@ class ChatService(Service):
             not options["slash-only"],
             self.limits,
             host_names=options["host-names"],
+            public_url=options["public-url"],
             metrics_from=options["metrics-from"],
             branding=options["branding"],
         )

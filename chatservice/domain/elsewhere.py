@@ -32,6 +32,11 @@ class RemoteUser(User):
         return bool(self.guest_number) and not self.nodes
 
     @property
+    def bot(self) -> bool:
+        """True if the user has said at one of these nodes that it is a program."""
+        return any(it.bot for it in self.nodes.values())
+
+    @property
     def room_numbers(self) -> Collection[int]:
         """The numbers of the rooms that the user is in, each once."""
         return dict.fromkeys(number for it in self.nodes.values() for number in it.rooms)
@@ -132,4 +137,4 @@ def state_of(user: User | None, id_: str) -> UserState:
     """Return the state of a user at this node, who is gone if they have another id by now."""
     if user is None or user.id != id_ or not user.visible:
         return UserState(id_, "")
-    return UserState(id_, user.name, user.away, [room.number for room in user.rooms])
+    return UserState(id_, user.name, user.away, [it.number for it in user.rooms], user.bot)

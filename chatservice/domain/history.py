@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
 from chatservice.domain.log import Block, Log, reread_if_erased
-from chatservice.domain.model import Room
+from chatservice.domain.model import Room, TopicSetter
 from chatservice.domain.paging import Page
 from chatservice.domain.ports.log_ports import no_entry
 from chatservice.domain.rooms import Services
-from chatservice.entries import Entry
+from chatservice.entries import Entry, Kind
 
 Row = tuple[int, Entry]
 """An entry with its position."""
@@ -112,6 +112,30 @@ class HistoryReader:
         if position not in found:
             raise no_entry(position)
         return found[position]
+
+    async def topic_setter(self, room: Room) -> TopicSetter:
+        """Return who set a room's topic. It is looked for once, in the last `Limits.scan_entries`
+        entries."""
+        if room.topic_setter is not None:
+            return room.topic_setter
+        topic = room.topic
+        found = await self._find_topic_setter(room)
+        if room.topic == topic:  # else it was set anew meanwhile
+            room.topic_setter = found
+        return found
+
+    async def _find_topic_setter(self, room: Room) -> TopicSetter:
+        end, least = room.log.last + 1, max(room.log.last - self._limits.scan_entries, 0)
+        while end > least + 1:
+            blocks = await self._logs.read_back(room.log.id, end, self._limits.history_entries)
+            for block in reversed(blocks):
+                for _, run in reversed(block.runs):
+                    if run.kind == Kind.TOPIC:
+                        return TopicSetter(run.who, run.time)
+            if not blocks:
+                break
+            end = blocks[0].first
+        return TopicSetter("", 0)
 
     async def position_before(self, log: Log, time: int) -> int:
         """Return the position of the last entry before a time, in milliseconds since 1970; 0

@@ -4,7 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chatservice import names
 from chatservice.domain import tokens
@@ -15,15 +15,24 @@ from chatservice.entries import FileMark, Kind, Run
 from chatservice.errors import NAME_NEEDED, NOT_IN_ROOM, Code, Refusal
 
 
+class TopicSetter(NamedTuple):
+    """The name of the user who set a topic, empty if that is not known any more, and when: in
+    milliseconds since 1970."""
+
+    who: str
+    time: int
+
+
 @dataclass(eq=False, repr=False)
 class Room:
     """A room: a log, a folder of files, and rules.
 
-    In a `frozen` room only moderators speak. In slow mode, `slow` is the pause in seconds between
+    `topic_setter` is known once somebody has asked for it (`HistoryReader.topic_setter`). In a
+    `frozen` room only moderators speak. In slow mode, `slow` is the pause in seconds between
     two messages of a user, and `last_spoke` has the times of their last ones, by `User.id`, in
-    milliseconds on a clock that never goes back. `names_shown` has the last name that was shown of
-    a user whose new one was not. `sessions` and `users()` are in order of arrival. `elsewhere` has
-    the users who are in it at other nodes of a cluster, by their keys.
+    milliseconds on a clock that never goes back. `names_shown` has the last name that was shown
+    of a user whose new one was not. `sessions` and `users()` are in order of arrival.
+    `elsewhere` has the users who are in it at other nodes of a cluster, by their keys.
     """
 
     log: Log
@@ -36,6 +45,7 @@ class Room:
     last_spoke: dict[str, int] = field(default_factory=dict)
     names_shown: dict["User", str] = field(default_factory=dict)
     elsewhere: "Mapping[str, User]" = field(default_factory=dict)
+    topic_setter: "TopicSetter | None" = None
 
     def __post_init__(self) -> None:
         self.number, self.name = self.log.id, self.log.name
@@ -157,6 +167,11 @@ class User:
         return any(session.traits.visible for session in self.sessions)
 
     @property
+    def bot(self) -> bool:
+        """True if one of the user's sessions has said that it is a program."""
+        return any(session.traits.bot for session in self.sessions)
+
+    @property
     def rooms(self) -> "Collection[Room]":
         """The rooms in which others see the user, each once."""
         visible = (session for session in self.sessions if session.traits.visible)
@@ -252,6 +267,7 @@ class SessionTraits:
     reads_as_shown: its user has read what it is shown, without saying so.
     sees_past: in a room that it comes into, it is shown what is unread, or else the last entries.
     sees_unread: in a room that it comes into, it is shown what is unread.
+    bot: it is a program, and has said so.
     """
 
     sees_own_entries: bool
@@ -264,6 +280,7 @@ class SessionTraits:
     reads_as_shown: bool = False
     sees_past: bool = False
     sees_unread: bool = False
+    bot: bool = False
 
 
 PERSON = SessionTraits(False, False, False, True, reads_as_shown=True, sees_past=True)

@@ -39,6 +39,11 @@ class Presence:
         self._left: dict[str, int] = {}
         users.on_gone.append(self._gone)
 
+    def is_bot(self, name: str) -> bool:
+        """Return whether the user of a name is here, and has said that it is a program."""
+        user = self._users.find(name)
+        return user is not None and user.bot
+
     def idle_seconds(self, user: User) -> int:
         """Return for how many seconds a user has asked for nothing and said nothing, on any
         connection; 0 for less than `Limits.presence_seconds`."""

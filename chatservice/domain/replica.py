@@ -118,6 +118,8 @@ class Replica:
                 log = self._users.log_by_id(number)
                 if log is not None:
                     log.replace(block, changed)
+                if number in self._rooms.by_number:  # the author may have another name now
+                    self._rooms.by_number[number].topic_setter = None
             case AccountChanged(key, account):
                 self._change_account(key, account)
             case PasswordChanged():
@@ -144,7 +146,7 @@ class Replica:
     def _set_topic(self, number: int, topic: str) -> None:
         room = self._rooms.by_number.get(number)
         if room is not None:
-            room.topic = topic
+            room.topic, room.topic_setter = topic, None
 
     def _change_account(self, key: str, account: Account | None) -> None:
         if account is not None and account.operator:

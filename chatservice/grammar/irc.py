@@ -125,6 +125,12 @@ def render_tags(tags: Iterable[tuple[str, str]]) -> str:
     return f"@{';'.join(shown)} " if shown else ""
 
 
+def with_tag(line: str, key: str, value: str = "") -> str:
+    """Return a line with one more tag, before those that it has."""
+    tag = render_tags([(key, value)])
+    return f"{tag[:-1]};{line[1:]}" if line[0] == "@" else tag + line
+
+
 def render(source: str, command: str, *params: str) -> str:
     """Return a message as a line, without tags and end. No parameter can begin another one, or
     another line: in all but the last one, spaces become `_`, and `*` stands for an empty one. A

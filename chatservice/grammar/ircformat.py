@@ -13,7 +13,7 @@ from typing import NamedTuple
 from chatservice import events
 from chatservice.entries import Entry, Kind, Run
 from chatservice.errors import NAME_NEEDED, Message, Sentences
-from chatservice.grammar.irc import LINE_BYTES, cut, render, render_tags
+from chatservice.grammar.irc import LINE_BYTES, cut, render, render_tags, with_tag
 from chatservice.grammar.ircnumerics import Numeric
 from chatservice.grammar.irctexts import pieces, split_text
 from chatservice.grammar.jsonlines import time as rfc3339
@@ -67,6 +67,12 @@ OF_ENTRIES = frozenset(
     }
 )
 """The capabilities that may change how an entry is encoded."""
+
+BOT_MODE = "B"
+"""The user mode of bots, and their flag in WHO (https://ircv3.net/specs/extensions/bot-mode)."""
+
+BOT_TAG = "bot"
+"""The tag of what a bot sends (https://ircv3.net/specs/extensions/bot-mode)."""
 
 CONCAT = "draft/multiline-concat"
 """The tag of a line that goes on the one before it."""
@@ -168,22 +174,40 @@ class _Line(NamedTuple):
     tags: tuple[tuple[str, str], ...] = ()
 
 
-def encode_run(
-    caps: Collection[str], target: str, past: bool, first: int, it: Run, log: str, web: str = ""
-) -> bytes:
-    """Encode a run of entries of a `log` for clients with these capabilities. `target` is the nick
-    of an inbox's reader. Entries of the `past` begin with their time if no tag tells it. With the
-    address of the server's HTTP, `web`, a shared file has a link."""
+def _no_bots(name: str) -> bool:
+    return False
+
+
+class IrcStyle(NamedTuple):
+    """The look of lines for a client: its capabilities, `caps`; with the address of the server's
+    HTTP, `web`, a shared file has a link. `is_bot` returns whether the user of a name is a bot."""
+
+    caps: frozenset[str] = frozenset()
+    web: str = ""
+    is_bot: Callable[[str], bool] = _no_bots
+
+    def of_entries(self) -> "IrcStyle":
+        """Return the style with only what changes how an entry is encoded."""
+        return self._replace(caps=entry_caps(self.caps))
+
+    def of_events(self) -> "IrcStyle":
+        """Return the style with only what changes how an event is encoded."""
+        return self._replace(caps=self.caps & OF_EVENTS, web="")
+
+
+def encode_run(style: IrcStyle, target: str, past: bool, first: int, it: Run, log: str) -> bytes:
+    """Encode a run of entries of a `log` (`IrcStyle.of_entries`). `target` is the nick of an
+    inbox's reader. Entries of the `past` begin with their time if no tag tells it."""
     to = _target(it, log, target)
     head = f":{it.who}!{USER_AT_HOST} "
     if it.kind == Kind.MESSAGE and not (it.about or past or "\n" in "".join(it.texts)):
         start = f"{head}PRIVMSG {to} :"
         if 4 * max(map(len, it.texts)) <= LINE_BYTES - len(start.encode()):
-            return _plain(caps, start, first, it, log)
+            return _plain(style, start, first, it, log)
     return "".join(
         f"{tags}{head}{line}\r\n"
         for position, entry in it.entries(first)
-        for tags, line in _lines(caps, to, past, position, entry, log, len(head.encode()), web)
+        for tags, line in _lines(style, to, past, position, entry, log, len(head.encode()))
     ).encode()
 
 
@@ -193,10 +217,10 @@ def _target(it: Run, log: str, reader: str) -> str:
     return it.to or reader
 
 
-def _plain(caps: Collection[str], start: str, first: int, it: Run, log: str) -> bytes:
+def _plain(style: IrcStyle, start: str, first: int, it: Run, log: str) -> bytes:
     """Encode short texts of one line each. What they share is made once."""
-    shared = render_tags(_shared_tags(caps, it.time, it.who, it.registered))[1:]
-    if Caps.MESSAGE_TAGS not in caps:
+    shared = render_tags(_shared_tags(style, it.time, it.who, it.registered))[1:]
+    if Caps.MESSAGE_TAGS not in style.caps:
         start = f"@{shared}{start}" if shared else start
         lines = f"\r\n{start}".join(it.texts)
         return f"{start}{lines}\r\n".encode()
@@ -208,29 +232,25 @@ def _plain(caps: Collection[str], start: str, first: int, it: Run, log: str) -> 
 
 
 def _shared_tags(
-    caps: Collection[str], time: int, who: str, registered: bool
+    style: IrcStyle, time: int, who: str, registered: bool
 ) -> Iterator[tuple[str, str]]:
     """Iterate over the tags that all entries of a run have."""
-    if Caps.SERVER_TIME in caps:
+    if Caps.SERVER_TIME in style.caps:
         yield "time", rfc3339(time)
-    if registered and Caps.ACCOUNT_TAG in caps:
+    if registered and Caps.ACCOUNT_TAG in style.caps:
         yield "account", who
+    if Caps.MESSAGE_TAGS in style.caps and style.is_bot(who):
+        yield BOT_TAG, ""
 
 
 def _lines(
-    caps: Collection[str],
-    to: str,
-    past: bool,
-    position: int,
-    it: Entry,
-    log: str,
-    head: int,
-    web: str,
+    style: IrcStyle, to: str, past: bool, position: int, it: Entry, log: str, head: int
 ) -> Iterator[tuple[str, str]]:
     """Iterate over the messages of an entry, each with its tags before it. The first one has the
     entry's id."""
+    caps = style.caps
     tagged = Caps.MESSAGE_TAGS in caps
-    tags = list(_shared_tags(caps, it.time, it.who, it.registered))
+    tags = list(_shared_tags(style, it.time, it.who, it.registered))
     more = render_tags(tags)
     if tagged:
         tags.insert(0, ("msgid", message_id(log, position)))
@@ -238,7 +258,7 @@ def _lines(
     if past and Caps.SERVER_TIME not in caps:
         before = stamp(it.time, position)
     redacts = Caps.MESSAGE_REDACTION in caps and not past
-    for at, line in enumerate(_of_entry(it, log, tagged, web)):
+    for at, line in enumerate(_of_entry(it, log, tagged, style.web)):
         if redacts and it.kind == Kind.ERASED:
             yield render_tags(tags), f"REDACT {to} {message_id(log, int(it.text))}"
             continue
@@ -343,9 +363,14 @@ _DONE: Mapping[str, str] = {
 # -- events --------------------------------------------------------------------------------------
 
 
-def encode_event(caps: Collection[str], it: events.Event) -> bytes:
-    """Encode an event for clients with these capabilities; empty for one that they are not told."""
-    return b"".join(f"{line}\r\n".encode() for line in event_lines(caps, it))
+def encode_event(style: IrcStyle, it: events.Event) -> bytes:
+    """Encode an event (`IrcStyle.of_events`); empty for one that such clients are not told."""
+    lines = event_lines(style.caps, it)
+    who = getattr(it, "who", "")
+    if who and Caps.MESSAGE_TAGS in style.caps and style.is_bot(who):
+        by_user = f":{source(who)} "
+        lines = [with_tag(line, BOT_TAG) if by_user in line else line for line in lines]
+    return b"".join(f"{line}\r\n".encode() for line in lines)
 
 
 def event_lines(caps: Collection[str], it: events.Event) -> Iterable[str]:
@@ -443,23 +468,22 @@ Encoders = tuple[Encode, Encode]
 """The encoders of live entries and of those of the past."""
 
 
-def room_encoders(caps: frozenset[str], web: str = "") -> Encoders:
-    """Return the encoders of rooms' entries for clients with these capabilities, who reach HTTP at
-    `web`: the same objects for equal ones, so that a block keeps their bytes once."""
-    return _encoders(entry_caps(caps), web)
+def room_encoders(style: IrcStyle) -> Encoders:
+    """Return the encoders of rooms' entries: the same objects for equal styles, so that a block
+    keeps their bytes once."""
+    return _encoders(style.of_entries())
 
 
 @lru_cache(maxsize=64)
-def _encoders(caps: frozenset[str], web: str) -> Encoders:
-    live = partial(encode_run, caps, "", False, web=web)
-    return live, partial(encode_run, caps, "", True, web=web)
+def _encoders(style: IrcStyle) -> Encoders:
+    return partial(encode_run, style, "", False), partial(encode_run, style, "", True)
 
 
-def event_encoder(caps: frozenset[str]) -> Callable[[events.Event], bytes]:
-    """Return the encoder of events for clients with these capabilities, one for equal ones."""
-    return _event_encoder(caps & OF_EVENTS)
+def event_encoder(style: IrcStyle) -> Callable[[events.Event], bytes]:
+    """Return the encoder of events, one for equal styles."""
+    return _event_encoder(style.of_events())
 
 
 @lru_cache(maxsize=64)
-def _event_encoder(caps: frozenset[str]) -> Callable[[events.Event], bytes]:
-    return partial(encode_event, caps)
+def _event_encoder(style: IrcStyle) -> Callable[[events.Event], bytes]:
+    return partial(encode_event, style)

@@ -47,13 +47,14 @@ class ChatFactory(Factory):
     """Makes a `ChatProtocol` for each connection.
 
     `chat` is set before the first connection is made. `is_admin` is true for the connections of
-    operators, on the admin socket. `bare_words` lets commands work without their slash (`join lab`,
-    `bye`). `more_rows` are those of further protocols. In the table they stand behind TLS, and
-    before tickets, whose row refuses what looks like another protocol. `host_names` are those that
-    browsers may use for this server, and `metrics_from` the addresses and networks that may
-    see the metrics; none stand for this machine. `branding` is what the page looks like.
-    `sts_seconds` is how long IRC clients shall use nothing but TLS, if the operator asks for that.
-    `reload` reads the configuration file again.
+    operators, on the admin socket. `bare_words` lets commands work without their slash (`join
+    lab`, `bye`). `more_rows` are those of further protocols. In the table they stand behind
+    TLS, and before tickets, whose row refuses what looks like another protocol. `host_names`
+    are those that browsers may use for this server, `public_url` is the address by which they
+    reach it, without a slash at its end, if the operator has named one, and `metrics_from` the
+    addresses and networks that may see the metrics; none stand for this machine. `branding` is
+    what the page looks like. `sts_seconds` is how long IRC clients shall use nothing but TLS,
+    if the operator asks for that. `reload` reads the configuration file again.
     """
 
     noisy = False
@@ -73,6 +74,7 @@ class ChatFactory(Factory):
         limits: Limits | None = None,
         more_rows: Sequence[Row] = (),
         host_names: Sequence[str] = (),
+        public_url: str = "",
         metrics_from: Sequence[str] = (),
         branding: Branding | None = None,
     ) -> None:
@@ -88,6 +90,7 @@ class ChatFactory(Factory):
         self.browsers = BrowserAddresses(reactor.seconds)
         self.bare_words = bare_words
         self.host_names = host_names
+        self.public_url = public_url
         self.metrics_from = tuple(metrics_from)
         self.branding = branding or Branding()
         self.lag = ReactorLag(reactor)

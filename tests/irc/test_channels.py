@@ -1,6 +1,8 @@
 """Channels and talk, both ways: IRC clients, people who type, and programs see the same names,
 joins, parts, topics, kicks and words."""
 
+import time
+
 import pytest
 
 from tests.servers import RawClient
@@ -111,6 +113,24 @@ def test_topics_names_and_kicks(lab, server, join_irc):
     assert "because of mod: enough" in anna.expect("You are out of made")
     mod.send("KICK #made robert")
     assert bob.until("KICK").params[:2] == ("#made", "robert")
+
+
+def test_who_set_a_topic(server, join_irc, connect):
+    """A client that comes in is told the topic, who set it and when (333); also if that was long
+    ago (https://modern.ircdocs.horse/#rpltopicwhotime-333)."""
+    anna = connect(server, "anna")
+    before = int(time.time())
+    anna.send("/join lab", "/topic first", "/topic of anna", *["hello"] * 30, "/who")
+    anna.expect(" in lab:")
+    bob = join_irc(server, "bob")
+    for _ in range(2):
+        bob.send("JOIN #lab", "TOPIC #lab")
+        told = [it for it in bob.settled() if it.command in ("332", "333")]
+        assert [it.params[1:-1] for it in told] == [("#lab",), ("#lab", "anna")] * 2
+        assert before <= int(told[1].params[3]) <= time.time()
+        bob.send("PART #lab")
+    bob.send("JOIN #lab", "TOPIC #lab :of bob", "TOPIC #lab")
+    assert bob.until("333", "bob").params[1] == "#lab"
 
 
 def test_who_quits_or_is_renamed_is_told_once(server, join_irc, connect):

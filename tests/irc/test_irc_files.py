@@ -33,6 +33,19 @@ def test_the_link_of_a_file_works(server, join_irc, connect):
     assert bob.until("NOTICE").params[1] == told
 
 
+def test_the_link_that_the_operator_names(start_server, join_irc):
+    """Behind a proxy, with another port or scheme, it begins with the address of `--public-url`."""
+    server = start_server("--room", "lab", "--public-url", "https://chat.example.org:8443/")
+    ann = join_irc(server, "ann")
+    ann.send("JOIN #lab")
+    ann.until("366")
+    assert HttpClient(server.port).request("PUT", "/lab/a", DATA).status == 201
+    told = ann.until("NOTICE").params[1]
+    assert told == "* shared a (16 bytes): https://chat.example.org:8443/lab/a"
+    known = HttpClient(server.port).request("GET", "/lab/a", Host="chat.example.org:8443")
+    assert known.body == DATA
+
+
 @pytest.mark.parametrize("names", [(), ("chat.example.org", "other.example.org")])
 def test_the_link_of_a_server_with_tls(start_server, names, tmp_path: Path):
     """Over TLS it begins with https, and with the first name that browsers may use."""

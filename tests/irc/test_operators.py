@@ -23,8 +23,9 @@ def boss(start_server, connect, tmp_path):
 
 
 def test_oper_and_rehash(boss, join_irc):
-    """OPER logs in an operator (381), with errors for a wrong password (464), and for others (491);
-    REHASH (382) reads the configuration file, for operators alone (481)."""
+    """OPER logs in an operator (381), with errors for a wrong password (464), also of one who is
+    logged in, and for others (491); REHASH (382) reads the configuration file, for operators alone
+    (481) (https://modern.ircdocs.horse/#oper-message)."""
     server, config = boss
     bob = join_irc(server, "bob")
     bob.send("OPER boss", "OPER boss wrong", "OPER nosuch x", "REHASH")
@@ -36,8 +37,11 @@ def test_oper_and_rehash(boss, join_irc):
     assert ann.until("900").params[2] == "boss"
     ann.until("381")
     config.write_text("[limits]\nhistory_entries = 7\n")
-    ann.send("OPER boss secret-1", "REHASH", "WHOIS boss")
-    assert [it.command for it in ann.settled()][:2] == ["381", "382"]
+    ann.send("OPER boss wrong", "OPER boss secret-1", "MODE boss", "REHASH", "WHOIS boss")
+    told = ann.settled()
+    assert [it.command for it in told][:5] == ["464", "381", "221", "382", "311"]
+    assert told[2].params[1] == "+o"
+    assert "313" in {it.command for it in told}
     new = join_irc(server)
     new.send("NICK new", "USER new 0 * :new")
     while "CHATHISTORY=7" not in new.until("005").params:

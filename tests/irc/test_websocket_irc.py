@@ -3,7 +3,7 @@ without one, as browsers' clients come."""
 
 import pytest
 
-from tests.web.clients import WebSocketClient
+from tests.web.clients import HttpClient, WebSocketClient
 from tests.websocketframes import client_frame
 
 KINDS = {"text.ircv3.net": 1, "binary.ircv3.net": 2, "": 1}
@@ -12,8 +12,9 @@ KINDS = {"text.ircv3.net": 1, "binary.ircv3.net": 2, "": 1}
 class IrcFrames(WebSocketClient):
     """A client that sends and gets messages of IRC in frames."""
 
-    def __init__(self, port: int, subprotocol: str) -> None:
-        super().__init__(port, Sec_WebSocket_Protocol=subprotocol and f"other, {subprotocol}")
+    def __init__(self, port: int, subprotocol: str, **headers: str) -> None:
+        asked = subprotocol and f"other, {subprotocol}"
+        super().__init__(port, Sec_WebSocket_Protocol=asked, **headers)
         self.opcode = KINDS[subprotocol]
 
     def say(self, *lines: str) -> None:
@@ -52,6 +53,19 @@ def test_irc_in_frames(server, connect, subprotocol):
     assert bob.expect_line("ERROR") == "ERROR Goodbye."
     assert bob.close_code() == 1000
     assert anna.expect("left") == "* bob left (bye)"
+    bob.close()
+
+
+def test_links_behind_a_proxy(start_server):
+    """A link begins with the address by which the client's own page came, which a proxy tells."""
+    server = start_server("--room", "lab", trusted=("127.0.0.1",))
+    page = {"Host": "chat.local:444", "Origin": "https://chat.local:444"}
+    proxy = {"X_Forwarded_Proto": "https", "X_Forwarded_For": "192.0.2.7"}
+    bob = IrcFrames(server.port, "", **page, **proxy)
+    bob.say("NICK bob", "USER b 0 * :b", "JOIN #lab")
+    bob.expect_line(" 366 ")
+    assert HttpClient(server.port).request("PUT", "/lab/a", b"1234").status == 201
+    assert bob.expect_line("NOTICE").endswith(": https://chat.local:444/lab/a")
     bob.close()
 
 

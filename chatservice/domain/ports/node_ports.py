@@ -9,13 +9,14 @@ from chatservice.replies import ClusterStatus
 
 class UserState(NamedTuple):
     """A user whom others see at one node: the `User.id`, the name, the reason to be `away` or an
-    empty one, and the numbers of the `rooms`. An empty name says that the user is gone from that
-    node."""
+    empty one, the numbers of the `rooms`, and whether it is a `bot`. An empty name says that the
+    user is gone from that node."""
 
     id: str
     name: str
     away: str = ""
     rooms: Sequence[int] = ()
+    bot: bool = False
 
 
 class TicketRequest(NamedTuple):

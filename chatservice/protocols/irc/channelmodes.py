@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from chatservice.domain.model import Room
+from chatservice import names
+from chatservice.domain.model import Room, SessionTraits
 from chatservice.domain.rules import Access
 from chatservice.errors import Refusal
 from chatservice.grammar.irc import IrcMessage
-from chatservice.grammar.ircformat import CHANNEL, ban_mask, channel
+from chatservice.grammar.ircformat import BOT_MODE, CHANNEL, ban_mask, channel
 from chatservice.grammar.ircnumerics import Numeric, Purpose
 from chatservice.protocols.irc.channels import act
+from chatservice.protocols.irc.ircqueries import find_user
 from chatservice.protocols.irc.ircsession import IrcSession
 
 MOST_MODES = 20
@@ -25,7 +29,7 @@ async def mode(it: IrcSession, message: IrcMessage) -> None:
     where = message.param(0)
     if not where.startswith(CHANNEL):
         it.count()
-        _of_user(it, where)
+        _of_user(it, where, message.param(1))
         return
     try:
         room = it.room(where)
@@ -55,14 +59,42 @@ def _modes(room: Room) -> str:
     return "+nt" + "".join(sign for sign, is_on in signs.items() if is_on)
 
 
-def _of_user(it: IrcSession, whom: str) -> None:
-    """Show the modes of the user's own nick: none."""
+def _of_user(it: IrcSession, whom: str, asked: str) -> None:
+    """Show the modes of the user's own nick, or change them: a program is a bot (`B`)
+    (https://ircv3.net/specs/extensions/bot-mode)."""
     if not whom:
         it.numeric(Numeric.NEEDMOREPARAMS, "MODE", "Name a channel: MODE #lab.")
-    elif whom.casefold() != it.nick.casefold():
-        it.numeric(Numeric.USERSDONTMATCH, "You can only see your own modes.")
+    elif find_user(it, whom) is None:
+        it.numeric(Numeric.NOSUCHNICK, whom[:64], "Nobody of that name is here.")
+    elif names.key(whom) != it.user.key:
+        it.numeric(Numeric.USERSDONTMATCH, "You can only see and change your own modes.")
+    elif not asked:
+        operator = "o" if it.chat.rights.is_operator(it.user) else ""
+        it.numeric(Numeric.UMODEIS, f"+{BOT_MODE if it.session.traits.bot else ''}{operator}")
     else:
-        it.numeric(Numeric.UMODEIS, "+")
+        _change_own(it, asked[:MOST_MODES])
+
+
+def _change_own(it: IrcSession, asked: str) -> None:
+    on, known = True, True
+    for sign in asked:
+        if sign in "+-":
+            on = sign == "+"
+        elif sign != BOT_MODE:
+            known = False
+        elif it.session.traits.bot is not on:
+            it.session.traits = _marked(it.session.traits, on)
+            it.chat.users.elsewhere.note(it.user)
+            it.own("MODE", it.nick, f"{'+' if on else '-'}{BOT_MODE}")
+    if not known:
+        told = f"There is no such mode of yours; {BOT_MODE} is, for bots."
+        it.numeric(Numeric.UMODEUNKNOWNFLAG, told)
+
+
+@lru_cache(maxsize=256)
+def _marked(traits: SessionTraits, bot: bool) -> SessionTraits:
+    """Return the traits of a session that is a bot's, or none: one object for equal ones."""
+    return replace(traits, bot=bot)
 
 
 async def _change(it: IrcSession, room: Room, sign: str, on: bool, params: list[str]) -> bool:

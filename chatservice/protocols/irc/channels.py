@@ -70,10 +70,19 @@ async def entered(it: IrcSession, reply: replies.Joined) -> None:
             it.flush()  # nothing of the room may come before the client knows that it is there
             await show_marker(it, room)
         if room.topic:
-            it.numeric(Numeric.TOPIC, channel(room.name), room.topic)
+            await _show_topic(it, room, room.topic)
         show_names(it, room)
     it.flush()
     it.session.wake()
+
+
+async def _show_topic(it: IrcSession, room: Room, topic: str) -> None:
+    """Show a topic, and who set it when, as far as that is known."""
+    setter = await it.chat.history.topic_setter(room)
+    it.numeric(Numeric.TOPIC, channel(room.name), topic)
+    if setter.who:
+        seconds = str(setter.time // 1000)
+        it.numeric(Numeric.TOPICWHOTIME, channel(room.name), setter.who, seconds)
 
 
 async def enter_kept(it: IrcSession) -> None:
@@ -220,7 +229,7 @@ async def topic(it: IrcSession, message: IrcMessage) -> None:
     if text is not None:
         it.own("TOPIC", channel(room.name), reply.text)
     elif reply.text:
-        it.numeric(Numeric.TOPIC, channel(room.name), reply.text)
+        await _show_topic(it, room, reply.text)
     else:
         it.numeric(Numeric.NOTOPIC, channel(room.name), "No topic is set.")
 

@@ -15,7 +15,6 @@ from chatservice.grammar.ircformat import (
     Caps,
     channel,
     encode_run,
-    entry_caps,
     parse_message_id,
     parse_time,
     sentence,
@@ -203,9 +202,9 @@ def show(it: IrcSession, place: TargetLog, rows: Rows) -> None:
     if batched:
         it.reply("BATCH", "+history", "chathistory", place.target)
     past = not it.has(Caps.EVENT_PLAYBACK)
-    caps = entry_caps(it.caps)
+    style = it.style.of_entries()
     for position, entry in rows:
-        data = encode_run(caps, it.nick, past, position, entry.as_run(), place.log_name, it.web)
+        data = encode_run(style, it.nick, past, position, entry.as_run(), place.log_name)
         for line in data.decode().split("\r\n")[:-1]:
             it.put(in_batch(line, "history") if batched else line)
     if batched:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chatservice.errors import Refusal
-from chatservice.grammar import irc
-from chatservice.grammar.irc import render
+from chatservice.grammar.irc import render, with_tag
 from chatservice.grammar.ircformat import SERVER, Caps, sentence, source
 from chatservice.grammar.ircnumerics import ERRORS, WITH_TARGET, Numeric, Purpose
 from chatservice.names import one_line
@@ -39,27 +38,21 @@ class Answer:
 
     def _labelled(self, lines: list[str], last: bool) -> list[str]:
         if last and not self.batch and len(lines) <= 1:
-            return [_tagged(it, "label", self.label) for it in lines or [render(SERVER, "ACK")]]
+            return [with_tag(it, "label", self.label) for it in lines or [render(SERVER, "ACK")]]
         if not self.batch:
             self.batch = 1
             opening = render(SERVER, "BATCH", "+label", "labeled-response")
-            begin = [_tagged(opening, "label", self.label)]
+            begin = [with_tag(opening, "label", self.label)]
         else:
             begin = []
         end = [render(SERVER, "BATCH", "-label")] if last else []
         return [*begin, *(in_batch(it, "label") for it in lines), *end]
 
 
-def _tagged(line: str, key: str, value: str) -> str:
-    """Return a line with one more tag."""
-    tag = irc.render_tags([(key, value)])
-    return f"{tag[:-1]};{line[1:]}" if line[0] == "@" else tag + line
-
-
 def in_batch(line: str, reference: str) -> str:
     """Return a line as a part of a batch, unless it is in another one, within."""
     tags = line.partition(" ")[0] if line[0] == "@" else ""
-    return line if "@batch=" in tags or ";batch=" in tags else _tagged(line, "batch", reference)
+    return line if "@batch=" in tags or ";batch=" in tags else with_tag(line, "batch", reference)
 
 
 class AnsweringSession(ChatSession):

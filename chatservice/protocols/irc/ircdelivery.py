@@ -9,6 +9,7 @@ from chatservice import events
 from chatservice.domain.log import Encoder, EventBatch, Log
 from chatservice.domain.model import Session
 from chatservice.grammar import ircformat
+from chatservice.grammar.ircformat import IrcStyle
 from chatservice.net.delivery import EntryFormat, Subscription
 
 Encoders = tuple[Encoder, Encoder]
@@ -23,22 +24,21 @@ class IrcFormat(EntryFormat):
     inbox: Callable[[str], Encoders]
 
 
-def format_for(caps: frozenset[str], web: str) -> IrcFormat:
-    """Return the format for these capabilities, and for clients that reach HTTP at `web`: the same
-    object for equal ones."""
-    return _format(caps & (ircformat.OF_ENTRIES | ircformat.OF_EVENTS), web)
+def format_for(style: IrcStyle) -> IrcFormat:
+    """Return the format of a style: the same object for equal ones."""
+    return _format(style._replace(caps=style.caps & (ircformat.OF_ENTRIES | ircformat.OF_EVENTS)))
 
 
 @lru_cache(maxsize=256)
-def _format(caps: frozenset[str], web: str) -> IrcFormat:
-    live, past = ircformat.room_encoders(caps, web)
-    inbox = partial(_inbox, ircformat.entry_caps(caps))
-    return IrcFormat(live, past, ircformat.event_encoder(caps), inbox=inbox)
+def _format(style: IrcStyle) -> IrcFormat:
+    live, past = ircformat.room_encoders(style)
+    inbox = partial(_inbox, style._replace(web="").of_entries())
+    return IrcFormat(live, past, ircformat.event_encoder(style), inbox=inbox)
 
 
-def _inbox(caps: frozenset[str], nick: str) -> Encoders:
+def _inbox(style: IrcStyle, nick: str) -> Encoders:
     encode = ircformat.encode_run
-    return partial(encode, caps, nick, False), partial(encode, caps, nick, True)
+    return partial(encode, style, nick, False), partial(encode, style, nick, True)
 
 
 class Reader(Protocol):

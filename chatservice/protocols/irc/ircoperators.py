@@ -2,7 +2,7 @@
 refused."""
 
 from chatservice import names
-from chatservice.errors import Refusal
+from chatservice.errors import Code, Refusal
 from chatservice.grammar.irc import IrcMessage
 from chatservice.grammar.ircformat import channel, sentence
 from chatservice.grammar.ircnumerics import Numeric, Purpose
@@ -14,23 +14,22 @@ _KNOCKED_AT = 5
 
 
 async def oper(it: IrcSession, message: IrcMessage) -> None:
-    """Run `OPER`: log in as an operator. Who is logged in as one is an operator already."""
+    """Run `OPER`: log in as an operator, with the password, even if the client is one already."""
     name, password = message.param(0), message.param(1)
     if not password:
         it.count()
         it.numeric(Numeric.NEEDMOREPARAMS, "OPER", "Give your name and your password.")
         return
-    before, user = it.nick, it.user
-    if not (user.registered and names.key(name) == user.key):
-        try:
-            await it.ask("login", name=name, password=password)
-        except Refusal as refusal:
+    before = it.nick
+    try:
+        await it.ask("login", name=name, password=password)
+        it.logged_in(before)
+    except Refusal as refusal:
+        # That one is logged in already is said of a password that is right.
+        if refusal.code is not Code.NAME_TAKEN or names.key(name) != it.user.key:
             it.connection.factory.count(refusal)
             it.numeric(Numeric.PASSWDMISMATCH, sentence(refusal.sentence))
             return
-        it.logged_in(before)
-    else:
-        it.count()
     if it.chat.rights.is_operator(it.user):
         it.numeric(Numeric.YOUREOPER, "You run this server.")
     else:

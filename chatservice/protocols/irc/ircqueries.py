@@ -7,7 +7,7 @@ from chatservice import __version__, replies
 from chatservice.domain.model import Room, User
 from chatservice.errors import Refusal
 from chatservice.grammar.irc import IrcMessage
-from chatservice.grammar.ircformat import CHANNEL, SERVER, USER_AT_HOST, channel
+from chatservice.grammar.ircformat import BOT_MODE, CHANNEL, SERVER, USER_AT_HOST, channel
 from chatservice.grammar.ircnumerics import Numeric
 from chatservice.protocols.irc.channels import prefix
 from chatservice.protocols.irc.ircsession import IrcSession
@@ -128,6 +128,8 @@ def whois(it: IrcSession, message: IrcMessage) -> None:
     it.numeric(Numeric.WHOISSERVER, user.name, SERVER, "chatservice")
     if it.chat.rights.is_operator(user):
         it.numeric(Numeric.WHOISOPERATOR, user.name, "runs this server")
+    if user.bot:
+        it.numeric(Numeric.WHOISBOT, user.name, "is a bot")
     if user.registered:
         it.numeric(Numeric.WHOISACCOUNT, user.name, user.name, "is logged in as")
     if shown := " ".join(prefix(it, room, user) + channel(room.name) for room in _common(it, user)):
@@ -202,7 +204,8 @@ def _fields(text: str) -> tuple[str, str]:
 def _flags(it: IrcSession, user: User, room: Room | None) -> str:
     away = "G" if user.away else "H"
     operator = "*" if it.chat.rights.is_operator(user) else ""
-    return away + operator + (prefix(it, room, user) if room is not None else "")
+    bot = BOT_MODE if user.bot else ""
+    return away + operator + bot + (prefix(it, room, user) if room is not None else "")
 
 
 _FIELDS: Mapping[str, Callable[[IrcSession, User, Room | None, str], str]] = {

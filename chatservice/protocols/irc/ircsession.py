@@ -19,7 +19,15 @@ from chatservice.grammar import irc
 from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import Request
 from chatservice.grammar.irc import IrcMessage, render
-from chatservice.grammar.ircformat import CHANNEL, SERVER, Caps, channel, sentence, source
+from chatservice.grammar.ircformat import (
+    CHANNEL,
+    SERVER,
+    Caps,
+    IrcStyle,
+    channel,
+    sentence,
+    source,
+)
 from chatservice.grammar.ircnumerics import Numeric, Purpose
 from chatservice.net.connection import Connection
 from chatservice.protocols.irc.ircanswers import LABEL_BYTES, SHOWN, Answer, AnsweringSession
@@ -53,7 +61,7 @@ class IrcSession(AnsweringSession):
 
     kind = "IRC"
     takes_telnet = False
-    format = format_for(NO_CAPS, "")
+    format = format_for(IrcStyle())
     traits = IRC_CLIENT
     handlers: ClassVar[Mapping[str, Handler]] = {}
 
@@ -114,8 +122,12 @@ class IrcSession(AnsweringSession):
 
     @property
     def web(self) -> str:
-        """The address of this server for HTTP, as the client reaches it: without a slash at its
-        end, and empty on a unix socket."""
+        """The address of this server for HTTP: that which the operator has named, or else as the
+        client reaches it, without a slash at its end. It is empty on a unix socket."""
+        public: str = self._connection.factory.public_url
+        return public or self._own_web()
+
+    def _own_web(self) -> str:
         transport: Any = self._connection.transport
         host = transport.getHost()
         port = getattr(host, "port", None)
@@ -143,11 +155,16 @@ class IrcSession(AnsweringSession):
         """Encode for these capabilities from now on. A client that asks for the past itself is not
         shown what is unread, and one that tells what is read has not read what it is shown."""
         self.caps, self._session.traits = _agreed(caps, self._session.traits)
-        self._subscription.format = self._format_for(caps)
+        self._subscription.format = self._format_for(self.style)
 
-    def _format_for(self, caps: frozenset[str]) -> IrcFormat:
-        """Return the encoders for these capabilities."""
-        return format_for(caps, self.web)
+    @property
+    def style(self) -> IrcStyle:
+        """The look of lines for the client."""
+        return IrcStyle(self.caps, self.web, self._chat.presence.is_bot)
+
+    def _format_for(self, style: IrcStyle) -> IrcFormat:
+        """Return the encoders of a style."""
+        return format_for(style)
 
     async def ask(self, command: str, **args: Any) -> Any:
         """Dispatch a request, and return its reply. Arguments that are None are left out. Raises

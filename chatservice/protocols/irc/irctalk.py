@@ -15,7 +15,6 @@ from chatservice.grammar.ircformat import (
     SERVER,
     Caps,
     encode_run,
-    entry_caps,
     parse_message_id,
     sentence,
 )
@@ -171,7 +170,7 @@ def _about(message: IrcMessage, room: str) -> int:
 
 def echo(it: IrcSession, position: int, entry: Entry, log: str) -> None:
     """Answer with an entry of the client's own."""
-    encoded = encode_run(entry_caps(it.caps), it.nick, False, position, entry.as_run(), log)
+    encoded = encode_run(it.style.of_entries(), it.nick, False, position, entry.as_run(), log)
     for line in encoded.decode().split("\r\n")[:-1]:
         it.put(line)
 

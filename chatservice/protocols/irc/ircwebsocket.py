@@ -7,6 +7,7 @@ from chatservice.domain.chat import Chat
 from chatservice.domain.log import Encoder
 from chatservice.events import Event
 from chatservice.grammar import websocket
+from chatservice.grammar.ircformat import IrcStyle
 from chatservice.grammar.websocket import BINARY, TEXT, CloseCode
 from chatservice.net.connection import Connection
 from chatservice.protocols.irc.ircdelivery import Encoders, IrcFormat
@@ -60,18 +61,21 @@ def _inbox(encoders: Callable[[str], Encoders], opcode: int, nick: str) -> Encod
 
 
 class IrcWebSocketSession(IrcClientSession):
-    """A session of an IRC client in frames with that `opcode`."""
+    """A session of an IRC client in frames with that `opcode`, which reaches HTTP at `origin`."""
 
     kind = "IRC over WebSocket"
 
-    __slots__ = ("_opcode",)
+    __slots__ = ("_opcode", "_origin")
 
-    def __init__(self, connection: Connection, chat: Chat, opcode: int) -> None:
-        self._opcode = opcode
+    def __init__(self, connection: Connection, chat: Chat, opcode: int, origin: str) -> None:
+        self._opcode, self._origin = opcode, origin
         super().__init__(connection, chat)
 
-    def _format_for(self, caps: frozenset[str]) -> IrcFormat:
-        return _framed(super()._format_for(caps), self._opcode)
+    def _own_web(self) -> str:
+        return self._origin or super()._own_web()
+
+    def _format_for(self, style: IrcStyle) -> IrcFormat:
+        return _framed(super()._format_for(style), self._opcode)
 
     def personal(self, event: Event) -> bytes:
         """Render an event that tells its reader about themselves."""

@@ -8,7 +8,7 @@ from chatservice import __version__, names
 from chatservice.domain.dispatch import count_request
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.irc import IrcMessage
-from chatservice.grammar.ircformat import Caps, sentence, source
+from chatservice.grammar.ircformat import BOT_MODE, Caps, sentence, source
 from chatservice.grammar.ircnumerics import Numeric, Purpose
 from chatservice.protocols.irc.channelmodes import MOST_MODES
 from chatservice.protocols.irc.channels import enter_kept
@@ -71,7 +71,7 @@ async def _welcome(it: IrcSession) -> None:
     it.numeric(Numeric.WELCOME, f"Welcome, {it.nick}.")
     it.numeric(Numeric.YOURHOST, f"This is chatservice {__version__}.")
     it.numeric(Numeric.CREATED, "It keeps what is said: /list shows the rooms.")
-    it.numeric(Numeric.MYINFO, "server", __version__, "o", "bikmst", "bk")
+    it.numeric(Numeric.MYINFO, "server", __version__, f"{BOT_MODE}o", "bikmnost", "bko")
     for words in _supported(it):
         it.numeric(Numeric.ISUPPORT, *words, "are supported here")
     lusers(it)
@@ -91,7 +91,7 @@ def _supported(it: IrcSession) -> Iterator[list[str]]:
         "UTF8ONLY",
         "CHANTYPES=#",
         "PREFIX=(o)@",
-        "CHANMODES=b,k,,imst",
+        "CHANMODES=b,k,,imnst",
         f"NICKLEN={names.NAME_CHARACTERS}",
         f"CHANNELLEN={names.NAME_CHARACTERS + 1}",
         f"TOPICLEN={names.PHRASE_CHARACTERS}",
@@ -101,6 +101,7 @@ def _supported(it: IrcSession) -> Iterator[list[str]]:
         f"MODES={MOST_MODES}",
         f"MAXLIST=b:{limits.rules}",
         "TARGMAX=PRIVMSG:4,NOTICE:4,JOIN:,PART:,NAMES:,KICK:1,WHOIS:1",
+        f"BOT={BOT_MODE}",
         "WHOX",
         "SAFELIST",
         "ELIST=MU",

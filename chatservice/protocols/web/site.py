@@ -20,7 +20,7 @@ from chatservice.protocols.web.api import Api
 from chatservice.protocols.web.channel import WebChannel
 from chatservice.protocols.web.exchange import Exchange
 from chatservice.protocols.web.metrics import Monitoring
-from chatservice.protocols.web.origins import Origins
+from chatservice.protocols.web.origins import Origins, scheme
 from chatservice.protocols.web.pagefiles import PageFile, PageFiles, page_file
 from chatservice.protocols.web.proxies import note_user
 from chatservice.protocols.web.safeheaders import LINES, SAFE_HEADERS
@@ -199,7 +199,9 @@ class Site:
             b"Sec-WebSocket-Accept: %b\r\n%b\r\n" % (accept.encode(), _agreed(subprotocol))
         )
         made = partial(WebSocketConnection, chat=self._chat, pings=self._pings)
-        made = partial(made, subprotocol=subprotocol)
+        host = exchange.header("Host")
+        origin = f"{scheme(exchange)}://{host}" if host else ""
+        made = partial(made, subprotocol=subprotocol, origin=origin)
         channel.upgrade(partial(made, in_browser=exchange.is_of_browser()))
 
 

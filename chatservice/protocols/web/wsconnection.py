@@ -1,5 +1,6 @@
 """WebSocket: the JSON format, an object a message; or IRC, a message each."""
 
+import sys
 from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
@@ -114,18 +115,24 @@ class WebSocketConnection(InnerConnection):
     limits and flow control are the same. Files have connections of their own.
 
     The format is IRC if the client has agreed on a `subprotocol` of it, or begins as its clients
-    do; else it is JSON.
+    do; else it is JSON. `origin` is the address of this server, as the client reaches it.
     """
 
     kind = WebSocketSession.kind
 
     __slots__ = (
-        *("_begun", "_closed", "_in_browser", "_input_over", "_pings", "_reader", "_session"),
-        *("_taking", "_timer"),
+        *("_begun", "_closed", "_in_browser", "_input_over", "_origin", "_pings", "_reader"),
+        *("_session", "_taking", "_timer"),
     )
 
     def __init__(
-        self, outer: Any, chat: Chat, pings: Pings, in_browser: bool, subprotocol: str = ""
+        self,
+        outer: Any,
+        chat: Chat,
+        pings: Pings,
+        in_browser: bool,
+        subprotocol: str = "",
+        origin: str = "",
     ) -> None:
         super().__init__(outer)
         self._reader = FrameReader(outer.factory.limits.line_bytes)
@@ -134,9 +141,10 @@ class WebSocketConnection(InnerConnection):
         self._closed = self._input_over = self._taking = False
         self._timer: Any = None
         self._begun = bool(subprotocol)
+        self._origin = sys.intern(origin)  # most have the same one
         self._session: ChatSession
         if subprotocol:
-            self._session = IrcWebSocketSession(self, chat, SUBPROTOCOLS[subprotocol])
+            self._session = IrcWebSocketSession(self, chat, SUBPROTOCOLS[subprotocol], origin)
         else:
             self._session = WebSocketSession(self, chat)
         self.factory.login_timeout.add(outer)
@@ -212,7 +220,9 @@ class WebSocketConnection(InnerConnection):
             self._begun = True
             if is_irc(line):
                 self._session.stop()
-                self._session = IrcWebSocketSession(self, self.factory.chat, websocket.TEXT)
+                self._session = IrcWebSocketSession(
+                    self, self.factory.chat, websocket.TEXT, self._origin
+                )
         try:
             self._session.line(line)
         except Refusal as refusal:
