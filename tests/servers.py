@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,12 @@ class Output:
 
 class Server:
     """`twistd chat` in its own process, on its own port, with its data below `folder`. `limits` are
-    values of `chatservice.limits.Limits`; `before` is code that the process runs first."""
+    values of `chatservice.limits.Limits`; `before` is code that the process runs first, `wrapper` a
+    command that starts it, and `host` the address where it listens."""
 
     before = ""
+    wrapper: Sequence[str] = ()
+    host = "127.0.0.1"
 
     def __init__(self, folder: Path, *options: str, **limits: float) -> None:
         options_ = f"plugin.chat.options = partial(options.Options, {limits!r})"
@@ -114,11 +118,11 @@ class Server:
 
     def start(self) -> None:
         """Start it, on the same port with the same data as before."""
-        arguments = ["-n", "--pidfile=", "chat", "--interface", "127.0.0.1"]
+        arguments = ["-n", "--pidfile=", "chat", "--interface", self.host]
         arguments += ["--port", str(self.port), "--data", str(self.data), *self._options]
-        self.process = _launch(self._code, arguments, self.folder)
+        self.process = _launch(self._code, arguments, self.folder, self.wrapper)
         self.log = Output(self.process.stdout)
-        self.port = int(self.log.expect(r"listening on 127\.0\.0\.1:(\d+)")[1])
+        self.port = int(self.log.expect(rf"listening on {re.escape(self.host)}:(\d+)")[1])
 
     def stop(self, how: int = signal.SIGTERM) -> int:
         """Send it a signal, and return its exit status."""
@@ -138,12 +142,12 @@ class Server:
 
 
 def _launch(
-    code: str, arguments: list[str], folder: Path
+    code: str, arguments: list[str], folder: Path, wrapper: Sequence[str]
 ) -> "ForkedProcess | subprocess.Popen[bytes]":
-    if "LD_PRELOAD" not in os.environ:
+    if "LD_PRELOAD" not in os.environ and not wrapper:
         return ForkedProcess(Program(code, arguments, folder, environment()))
     return subprocess.Popen(  # LD_PRELOAD has to be set when Python starts
-        [sys.executable, "-c", code, *arguments],
+        [*wrapper, sys.executable, "-c", code, *arguments],
         cwd=folder,
         env=environment(),
         stdin=subprocess.DEVNULL,

@@ -1,81 +1,31 @@
 """A real nats-server, and engines that are nodes of a cluster with a log on it."""
 
-import socket
-import subprocess
-import time
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from itertools import count
-from urllib.request import urlopen
 
 import pytest
 from twisted.internet import reactor
 
 from chatservice.engines.jetstream.clusterengine import JetStreamEngine
 from chatservice.engines.jetstream.logaddress import LogAddress
+from tests.cluster.natsservers import NatsServer
 from tests.contract.conftest import _started, engine, notes  # noqa: F401 - fixtures
 
 _NUMBERS = count(1)
-
-
-def free_ports(number):
-    """Return ports that nobody listens on."""
-    with ExitStack() as opened:
-        sockets = [opened.enter_context(closing(socket.socket())) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-class NatsServer:
-    """A nats-server of its own, on loopback, with a log that syncs each write. `more` is what its
-    configuration has beside."""
-
-    def __init__(self, path, sync="always", more="", wait=True):
-        self.path = path
-        self.port, self.http = free_ports(2)
-        self.config = path / "nats.conf"
-        self.config.write_text(
-            f'listen: "127.0.0.1:{self.port}"\nhttp: "127.0.0.1:{self.http}"\n'
-            f'jetstream {{ store_dir: "{path}/log", sync_interval: {sync} }}\n{more}\n'
-        )
-        self.start(wait)
-
-    def start(self, wait=True):
-        """Start it, and return when it answers; at once without `wait`."""
-        self.process = subprocess.Popen(
-            ["nats-server", "--config", self.config],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        if wait:
-            self.wait()
-
-    def wait(self):
-        """Return when it answers."""
-        until = time.monotonic() + 30
-        while True:
-            try:
-                with urlopen(f"http://127.0.0.1:{self.http}/healthz", timeout=5):
-                    return
-            except OSError:
-                assert self.process.poll() is None
-                assert time.monotonic() < until
-                time.sleep(0.02)
-
-    def kill(self):
-        """Kill it, and return when it is gone."""
-        self.process.kill()
-        self.process.wait()
-
-    def url(self, stream):
-        """Return the value of --engine for a log with that name."""
-        return f"nats://127.0.0.1:{self.port}/{stream}?http={self.http}"
 
 
 @pytest.fixture(scope="session")
 def nats_server(tmp_path_factory):
     """Return a running nats-server, of all tests that do not harm it."""
     server = NatsServer(tmp_path_factory.mktemp("nats"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def own_server(tmp_path):
+    """Return a nats-server that a test may kill."""
+    server = NatsServer(tmp_path)
     yield server
     server.kill()
 

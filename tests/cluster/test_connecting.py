@@ -14,7 +14,9 @@ from chatservice.engines.jetstream.clusterengine import JetStreamEngine
 from chatservice.engines.jetstream.logaddress import LogAddress
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Refusal
-from tests.cluster.conftest import NatsServer, make_engine
+from tests.cluster.conftest import make_engine
+from tests.cluster.natsservers import NatsServer
+from tests.cluster.operatorkeys import Key, Operator, credentials
 from tests.contract.conftest import append, room, say, texts
 from tests.tls import CertificateAuthority
 
@@ -64,6 +66,48 @@ async def test_tls_and_a_login(tmp_path, monkeypatch):
             (f"&ca={ca}&login={tmp_path}/missing", "No such file"),
         ):
             assert sentence in await why(node(tmp_path, base + query))
+    finally:
+        server.kill()
+
+
+@pytest_twisted.ensureDeferred
+async def test_credentials(tmp_path, monkeypatch):
+    """A node logs in with the credentials of an operator's user, and stores. A file with those of
+    another operator, of an account, of nobody, or that is damaged is refused in a sentence."""
+    monkeypatch.setattr(natslink, "CONNECT_SECONDS", 1.0)
+    operator = Operator()
+    good = operator.credentials()
+    token, seed = good.split("\n")[1], good.split("\n")[5]
+    for name, text in (
+        ("good", good),
+        ("crlf", good.replace("\n", "\r\n")),
+        ("other", Operator().credentials()),
+        ("swapped", credentials(token, Key("user").seed)),
+        ("account", credentials(token, Key("account").seed)),
+        ("damaged", credentials(token, seed[:9] + ("A" if seed[9] != "A" else "B") + seed[10:])),
+        ("short", credentials(token, seed[:20])),
+        ("none", "chat secret\n"),
+        ("empty", ""),
+    ):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "bytes").write_bytes(bytes(range(256)))
+    server = NatsServer(tmp_path, more=operator.config)
+    base = f"{server.url('S')}&creds={tmp_path}"
+    try:
+        for at, name in enumerate(("good", "crlf")):
+            engine = node(tmp_path, f"{base}/{name}")
+            await engine.start()
+            lab = await room(engine, f"lab{at}")
+            await append(engine, say(lab, "hello"))
+            assert await texts(engine, lab) == ["hello"]
+            await engine.stop()
+        for name in ("other", "swapped"):
+            assert "lets this one in" in (told := await why(node(tmp_path, f"{base}/{name}")))
+            assert "uthorization" in told
+        for name in ("account", "damaged", "short", "none", "empty", "bytes"):
+            told = await why(node(tmp_path, f"{base}/{name}"))
+            assert "has no credentials of NATS" in told, name
+        assert "No such file" in await why(node(tmp_path, f"{base}/missing"))
     finally:
         server.kill()
 

@@ -13,7 +13,7 @@ import pytest_twisted
 from twisted.internet.threads import deferToThread
 
 from chatservice.client.library import connect
-from tests.cluster.conftest import NatsServer, free_ports
+from tests.cluster.natsservers import NatsServer, free_ports
 from tests.servers import PATIENCE, TWISTD, RawAdminClient, RawClient, Server, environment
 
 
@@ -31,14 +31,6 @@ def start(tmp_path, nats_server, request):
     yield node
     for it in started:
         it.kill()
-
-
-@pytest.fixture
-def own_server(tmp_path):
-    """Return a nats-server that a test may kill."""
-    server = NatsServer(tmp_path)
-    yield server
-    server.kill()
 
 
 def person(node, name):

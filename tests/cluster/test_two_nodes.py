@@ -18,7 +18,8 @@ from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.engines.jetstream.replicatedlogs import REFUSE_SECONDS
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
-from tests.cluster.conftest import JetStreamCase, NatsServer, make_engine
+from tests.cluster.conftest import JetStreamCase, make_engine
+from tests.cluster.machines import SAME
 from tests.contract.conftest import NOW, Notes, append, at_once, code_of, room, say, texts
 
 
@@ -81,23 +82,6 @@ class Nodes:
         """Return all that a node has stored, but for what is its own."""
         with closing(sqlite3.connect(self._path / str(number) / "data" / "chat.sqlite")) as db:
             return {it: db.execute(f"SELECT * FROM {it}").fetchall() for it in SAME}
-
-
-SAME = [
-    "room",
-    "shared_file",
-    "rule",
-    "deed",
-    "annotation",
-    "account",
-    "member",
-    "token",
-    "push",
-    "code",
-    "block",
-    "said",
-]
-"""The tables that are the same on all nodes."""
 
 
 @pytest.fixture
@@ -376,16 +360,15 @@ async def test_the_inbox_of_a_guest_who_moved_stays(nodes):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_log_that_does_not_answer(tmp_path):
+async def test_a_log_that_does_not_answer(tmp_path, own_server):
     """Changes are refused in one sentence, what is stored can be read, and what the log was given
     before that is stored once when it answers again."""
-    server = NatsServer(tmp_path)
-    nodes = Nodes(tmp_path, server)
+    nodes = Nodes(tmp_path, own_server)
     one = await nodes.start()
     try:
         lab = await room(one)
         await append(one, say(lab, "before"))
-        server.kill()
+        own_server.kill()
         waiting = Deferred.fromCoroutine(append(one, say(lab, "meanwhile")))
         while one.logs._waiting or not one.logs._publishing:  # until it is given to the log
             await deferLater(reactor, 0)
@@ -399,7 +382,7 @@ async def test_a_log_that_does_not_answer(tmp_path):
         assert {it.what: it.count for it in stats.waiting}["changes to give to the log"] == 1
         assert await texts(one, lab) == ["before"]
         assert not (await one.others.status()).quorum
-        server.start()
+        own_server.start()
         assert await waiting == [2]
         assert await patient is False
         assert await append(one, say(lab, "after")) == [3]
@@ -407,7 +390,6 @@ async def test_a_log_that_does_not_answer(tmp_path):
         assert await texts(one, lab) == ["before", "meanwhile", "after"]
     finally:
         await one.stop()
-        server.kill()
 
 
 @pytest_twisted.ensureDeferred

@@ -3,6 +3,7 @@ in order, to a database of its own.
 
 * `wire`: operations as bytes, and back.
 * `natslink`: the connection to the log, in a thread of its own.
+* `natscredentials`: its login by credentials of NATS.
 * `clustertables`: what the nodes know of each other, in the database.
 * `replicatedlogs`: the log store whose changes go through the log.
 * `sharedclaims`: the names of guests, on all nodes.

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.request import urlopen
@@ -32,6 +31,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatservice.engines.jetstream import natscredentials
 from chatservice.engines.jetstream.chunkstream import ChunkStream
 from chatservice.engines.jetstream.logaddress import LogAddress
 from chatservice.errors import Code, Refusal
@@ -46,8 +46,21 @@ OLDEST = (2, 15)
 CONNECT_SECONDS = 10.0
 """The longest time in which a server must answer at the start."""
 
+LOG_SECONDS = 30.0
+"""The longest time in which the servers must have a leader at the start: to elect one takes 4 to 9
+seconds, and servers that start have to find each other before."""
+
 ANSWER_SECONDS = 5.0
-"""The time after which a message is published again, if no answer has come. It is stored once."""
+"""The longest time for an answer to a request that is no message of the log."""
+
+STORED_SECONDS = 1.0
+"""The time after which a message is published again, if no answer has come. It is stored once. A
+server that is stopped takes messages and does not answer, so with five seconds the writing stood
+still for ten when it led the log."""
+
+HEARTBEAT_SECONDS = 0.5
+"""The time from one sign of life of the log to the next. Where two are missed, it is followed from
+another server: with one second, the writing stood still for 5 to 6 seconds when a follower died."""
 
 NODE_SECONDS = 2.0
 """The longest time that a change waits for the other nodes. A node that takes longer is stopped or
@@ -233,9 +246,25 @@ class NatsLink:
         self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
         self._check_version()
         await self._check_synced()
-        info = await self._open_stream(cluster)
-        await self.chunks.open(self._js)
+        info = await self._answered(lambda: self._open_stream(cluster))
+        await self._answered(lambda: self.chunks.open(self._js))
         return info
+
+    async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return what the servers answer, once they have a leader. Raises `Refusal`."""
+        until = self._loop.time() + LOG_SECONDS
+        while True:
+            try:
+                return await ask()
+            except (TimeoutError, nats.errors.Error, OSError) as error:
+                if self._loop.time() > until:
+                    raise _refusal(
+                        "The servers {servers} have no log to write to ({why}); see that most of "
+                        "them run, with JetStream.",
+                        servers=self._address,
+                        why=_why(error),
+                    ) from None
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def _failed(self, error: Exception) -> None:
         before, self._trouble = self._trouble, _why(error)
@@ -281,16 +310,12 @@ class NatsLink:
 
     async def _open_stream(self, cluster: str) -> LogInfo:
         name = self._address.stream
-        until = self._loop.time() + CONNECT_SECONDS
-        while True:
-            try:
-                info = await self._js.stream_info(name)
-                break
-            except nats.js.errors.NotFoundError:
-                with suppress(nats.js.errors.BadRequestError):  # another node was first
-                    await self._make_stream(name, cluster, until)
-            except (TimeoutError, nats.errors.Error) as error:
-                await self._wait_for_log(error, until)
+        try:
+            info = await self._js.stream_info(name)
+        except nats.js.errors.NotFoundError:
+            with suppress(nats.js.errors.BadRequestError):  # another node was first
+                await self._make_stream(name, cluster)
+            info = await self._js.stream_info(name)
         found = (info.config.metadata or {}).get("chat-cluster", "")
         if not found:
             raise _refusal(
@@ -300,7 +325,7 @@ class NatsLink:
             )
         return LogInfo(found, info.state.last_seq, self._client.max_payload)
 
-    async def _make_stream(self, name: str, cluster: str, until: float) -> None:
+    async def _make_stream(self, name: str, cluster: str) -> None:
         config = StreamConfig(
             name=name,
             subjects=[f"{name}.*"],
@@ -310,21 +335,7 @@ class NatsLink:
             deny_purge=True,
             metadata={"chat-cluster": cluster},
         )
-        try:
-            await self._js.add_stream(config)
-        except nats.js.errors.ServiceUnavailableError as error:
-            await self._wait_for_log(error, until)
-
-    async def _wait_for_log(self, error: BaseException, until: float) -> None:
-        """Wait a moment for the servers to answer. Raises `Refusal`."""
-        if self._loop.time() > until:
-            raise _refusal(
-                "The servers {servers} have no log to write to ({why}); see that most of them run, "
-                "with JetStream.",
-                servers=self._address,
-                why=_why(error),
-            )
-        await asyncio.sleep(AGAIN_SECONDS)
+        await self._js.add_stream(config)
 
     async def _publish(self, data: bytes) -> int:
         before, unknown = self._own, False
@@ -332,7 +343,7 @@ class NatsLink:
             try:
                 headers = {_EXPECTED: str(before)}
                 ack = await self._js.publish(
-                    self._subject, data, timeout=ANSWER_SECONDS, headers=headers
+                    self._subject, data, timeout=STORED_SECONDS, headers=headers
                 )
                 self._own = max(self._own, ack.seq)
                 break
@@ -358,14 +369,17 @@ class NatsLink:
     async def _follow(self, after: int, receive: Receive) -> None:
         self._followed = after
         await self._client.subscribe(f"{self._alive}.{self._node}", cb=self._take_question)
+        again: asyncio.Task[None] | None = None
 
         async def take(message: Any) -> None:
+            nonlocal again
             metadata = message.metadata
             sequence = metadata.sequence.stream
             if sequence <= self._followed:
                 return
             if sequence > self._followed + 1:  # the log never drops one: it was lost on its way
-                self._loop.create_task(subscribe())
+                if again is None or again.done():
+                    again = self._loop.create_task(subscribe_again())
                 return
             self._followed = sequence
             if message.subject == self._subject:
@@ -384,12 +398,19 @@ class NatsLink:
                 f"{stream}.*",
                 stream=stream,
                 ordered_consumer=True,
-                idle_heartbeat=1.0,
+                idle_heartbeat=HEARTBEAT_SECONDS,
                 cb=take,
                 config=start,
             )
 
-        await subscribe()
+        async def subscribe_again() -> None:
+            while True:
+                with suppress(TimeoutError, nats.errors.Error, OSError):
+                    await subscribe()
+                    return
+                await asyncio.sleep(AGAIN_SECONDS)
+
+        await self._answered(subscribe)
 
     async def _listen(self, received: Callable[[bytes], None]) -> None:
         async def take(message: Any) -> None:
@@ -485,9 +506,7 @@ def _options(address: LogAddress) -> dict[str, Any]:
     if address.tls:
         options["tls"] = ssl.create_default_context(cafile=address.ca)
     if address.creds:
-        if find_spec("nkeys") is None:
-            raise _refusal("?creds= needs nkeys, which is not installed; install it with pip.")
-        options["user_credentials"] = address.creds
+        options.update(natscredentials.options(address.creds))
     if address.login:
         words = Path(address.login).read_text().split()
         if len(words) != 2:

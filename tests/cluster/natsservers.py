@@ -1,0 +1,128 @@
+"""Real nats-servers: one, or three that are one cluster."""
+
+import socket
+import subprocess
+import time
+from contextlib import ExitStack, closing
+from urllib.request import urlopen
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_ports(number):
+    """Return ports that nobody listens on."""
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(closing(socket.socket())) for _ in range(number)]
+        for each in sockets:
+            each.bind((LOOPBACK, 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+class NatsServer:
+    """A nats-server of its own, with a log that syncs each write. `more` is what its configuration
+    has beside. Nodes reach it at `host`, the tests at `outer`; `wrapper` is a command that starts
+    it."""
+
+    def __init__(
+        self,
+        path,
+        sync="always",
+        more="",
+        wait=True,
+        jetstream="",
+        host=LOOPBACK,
+        outer=LOOPBACK,
+        wrapper=(),
+    ):
+        self.path = path
+        self.host = host
+        self.wrapper = wrapper
+        self.port, self.http = free_ports(2)
+        self.monitoring = f"http://{outer}:{self.http}"
+        self.config = path / "nats.conf"
+        listen = LOOPBACK if host == outer else "0.0.0.0"
+        self.config.write_text(
+            f'listen: "{listen}:{self.port}"\nhttp: "{listen}:{self.http}"\n'
+            f'jetstream {{ store_dir: "{path}/log", sync_interval: {sync}, {jetstream} }}\n{more}\n'
+        )
+        self.start(wait)
+
+    def start(self, wait=True):
+        """Start it, and return when it answers; at once without `wait`."""
+        self.process = subprocess.Popen(
+            [*self.wrapper, "nats-server", "--config", self.config],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        if wait:
+            self.wait()
+
+    def wait(self):
+        """Return when it answers."""
+        until = time.monotonic() + 30
+        while True:
+            try:
+                with urlopen(f"{self.monitoring}/healthz", timeout=5):
+                    return
+            except OSError:
+                assert self.process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.02)
+
+    def wait_until_up(self):
+        """Return when its monitoring answers: it may still look for the others."""
+        until = time.monotonic() + 30
+        while True:
+            try:
+                with urlopen(f"{self.monitoring}/varz", timeout=5):
+                    return
+            except OSError:
+                assert time.monotonic() < until
+                time.sleep(0.02)
+
+    def kill(self):
+        """Kill it, and return when it is gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def url(self, stream):
+        """Return the value of --engine for a log with that name."""
+        return f"nats://{self.host}:{self.port}/{stream}?http={self.http}"
+
+
+class NatsServers:
+    """Three servers that are one cluster of NATS, in folders of `path`."""
+
+    def __init__(self, path, places):
+        routes = list(zip(places, free_ports(3), strict=True))
+        all_ = ", ".join(f'"nats://{place.inner}:{port}"' for place, port in routes)
+        self.all = []
+        for at, (place, port) in enumerate(routes):
+            folder = path / f"n{at}"
+            folder.mkdir(exist_ok=True)
+            more = (
+                f'server_name: n{at}\ncluster {{ name: chat, listen: "{place.inner}:{port}", '
+                f"routes: [{all_}] }}"
+            )
+            self.all.append(
+                NatsServer(
+                    folder,
+                    more=more,
+                    wait=False,
+                    host=place.inner,
+                    outer=place.outer,
+                    wrapper=place.wrapper,
+                )
+            )
+        for server in self.all:
+            server.wait()
+
+    def url(self, stream):
+        """Return the value of --engine."""
+        where = ",".join(f"{it.host}:{it.port}" for it in self.all)
+        return f"nats://{where}/{stream}?http={self.all[0].http}"
+
+    def kill(self):
+        """Kill them all."""
+        for server in self.all:
+            server.kill()
