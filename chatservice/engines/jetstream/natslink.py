@@ -67,6 +67,10 @@ NODE_SECONDS = 2.0
 """The longest time that a change waits for the other nodes. A node that takes longer is stopped or
 overloaded, and its users have their former rights until it goes on (docs/cluster.md)."""
 
+MISSED_SECONDS = 2.0
+"""The time after which a message of the log that does not come is asked for again. nats-py does not
+notice where the first ones of a subscription are lost: when a partition ends, say."""
+
 ASK_SECONDS = 2.0
 """The longest time in which servers and nodes answer a question about their state."""
 
@@ -123,6 +127,7 @@ class NatsLink:
         self._trouble = ""  # of the connection, as it was last
         self._own = 0  # the sequence of this node's last message
         self._followed = 0
+        self._receiving = False
         self._applied = 0
         self._asked: list[tuple[int, Any]] = []
         self._subscription: Any = None
@@ -432,7 +437,9 @@ class NatsLink:
             self._followed = sequence
             if message.subject == self._subject:
                 self._own = max(self._own, sequence)
+            self._receiving = True
             await receive(sequence, round(metadata.timestamp.timestamp() * 1000), message.data)
+            self._receiving = False
 
         async def subscribe() -> None:
             if self._subscription is not None:
@@ -463,6 +470,22 @@ class NatsLink:
                 await asyncio.sleep(AGAIN_SECONDS)
 
         await self._answered(subscribe)
+        self._loop.create_task(self._look_for_missed(subscribe_again))
+
+    async def _look_for_missed(self, subscribe_again: Callable[[], Awaitable[None]]) -> None:
+        """Follow the log anew where a message of it does not come."""
+        last = 0  # the last one that the log had when it was looked at before
+        while True:
+            before = self._followed
+            await asyncio.sleep(MISSED_SECONDS)
+            if self._followed != before or self._receiving:
+                last = 0
+                continue
+            if before < last:
+                self.log.warn("message {number} of the log did not come", number=before + 1)
+                await subscribe_again()
+            with suppress(TimeoutError, nats.errors.Error, OSError):
+                last = (await self._js.stream_info(self._address.stream)).state.last_seq
 
     async def _listen(self, received: Callable[[bytes], None]) -> None:
         async def take(message: Any) -> None:
