@@ -89,15 +89,17 @@ static const struct protocol PROTOCOLS[] = {
 
 /* -- options ----------------------------------------------------------------------------------- */
 
-enum { KINDS = sizeof PROTOCOLS / sizeof *PROTOCOLS };
+enum { KINDS = sizeof PROTOCOLS / sizeof *PROTOCOLS, NODES = 16 };
 
 static struct {
     const struct protocol *protocol;
     const struct protocol *mixed[KINDS]; /* those of the connections, which take turns */
     int kinds;                           /* how many these are; `protocol` is the first one */
     const struct protocol *speakers; /* that of the senders, if it is another one */
-    int port;
-    int pid;     /* of the server, for its CPU time and memory */
+    int ports[NODES]; /* of the server's nodes, which the connections take in turns */
+    int nodes;
+    int pids[NODES]; /* of its processes, for their CPU time and memory */
+    int processes;
     int opening; /* connections that may wait for a welcome: fewer than the server's backlog */
     int rooms;
     int readers;    /* connections in each room */
@@ -156,20 +158,29 @@ static double own_cpu(void) { return seconds_of(CLOCK_PROCESS_CPUTIME_ID); }
 /* The CPU time of all the server's threads; to the nanosecond, which /proc/PID/stat is not. */
 static double server_cpu(void)
 {
-    clockid_t clock;
-    if (clock_getcpuclockid(want.pid, &clock) != 0) fail("there is no process %d", want.pid);
-    return seconds_of(clock);
+    double sum = 0;
+    for (int i = 0; i < want.processes; i++) {
+        clockid_t clock;
+        if (clock_getcpuclockid(want.pids[i], &clock) != 0)
+            fail("there is no process %d", want.pids[i]);
+        sum += seconds_of(clock);
+    }
+    return sum;
 }
 
 static uint64_t server_memory(void)
 {
-    char path[64];
-    unsigned long size, resident;
-    snprintf(path, sizeof path, "/proc/%d/statm", want.pid);
-    FILE *file = fopen(path, "r");
-    if (!file || fscanf(file, "%lu %lu", &size, &resident) != 2) fail("cannot read %s", path);
-    fclose(file);
-    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t sum = 0;
+    for (int i = 0; i < want.processes; i++) {
+        char path[64];
+        unsigned long size, resident;
+        snprintf(path, sizeof path, "/proc/%d/statm", want.pids[i]);
+        FILE *file = fopen(path, "r");
+        if (!file || fscanf(file, "%lu %lu", &size, &resident) != 2) fail("cannot read %s", path);
+        fclose(file);
+        sum += (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    }
+    return sum;
 }
 
 /* -- connections ------------------------------------------------------------------------------- */
@@ -281,7 +292,7 @@ static bool sends(int number) { return number % want.readers < want.senders; }
 static void connect_one(int room)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(want.port),
+                                  .sin_port = htons(want.ports[opened % want.nodes]),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct linger abort = {1, 0}; /* leave no port in TIME_WAIT behind */
     int on = 1;
@@ -910,6 +921,17 @@ static void mix_protocols(char *names)
     want.protocol = want.mixed[0];
 }
 
+/* Take the numbers of a list, such as `5555,5556`. Return how many there are. */
+static int take_numbers(char *list, int *numbers)
+{
+    int count = 0;
+    for (char *text = strtok(list, ","); text; text = strtok(NULL, ",")) {
+        if (count == NODES) fail("there are at most %d nodes", NODES);
+        numbers[count++] = atoi(text);
+    }
+    return count;
+}
+
 static void read_options(int count, char **arguments)
 {
     static const struct option OPTIONS[] = {
@@ -926,8 +948,8 @@ static void read_options(int count, char **arguments)
             want.kinds = 0;
             mix_protocols(optarg);
             break;
-        case 'p': want.port = atoi(optarg); break;
-        case 'i': want.pid = atoi(optarg); break;
+        case 'p': want.nodes = take_numbers(optarg, want.ports); break;
+        case 'i': want.processes = take_numbers(optarg, want.pids); break;
         case 'r': want.rooms = atoi(optarg); break;
         case 'n': want.readers = atoi(optarg); break;
         case 's': want.senders = atoi(optarg); break;
@@ -943,7 +965,7 @@ static void read_options(int count, char **arguments)
         default: exit(2);
         }
     }
-    if (!want.protocol || !want.port || !want.pid) fail("--protocol, --port and --pid are needed");
+    if (!want.protocol || !want.nodes || !want.processes) fail("--protocol, --port and --pid are needed");
     if (want.senders >= want.readers) fail("there must be more readers than senders");
     if (want.text < 1 || want.text > LINE / 2) fail("--text is at most %d", LINE / 2);
 }

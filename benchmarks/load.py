@@ -18,12 +18,15 @@ def run(
     server: Running,
     core: int,
     on_start: Callable[[], None] = lambda: None,
+    on_stop: Callable[[], None] = lambda: None,
+    /,
     **options: float | str,
 ) -> dict[str, Report]:
     """Play a scenario of `load.c` against a server, from that core. Return its reports, by stage.
 
-    `options` are those of the program. `on_start` is called when a measurement begins. The stage
-    `stop` has `others_busy`: the larger share of the two cores that other programs used.
+    `options` are those of the program. `on_start` is called when a measurement begins, and
+    `on_stop` when it ends. The stage `stop` has `others_busy`: the larger share of the two cores
+    that other programs used.
     """
     process = _start(scenario, server, core, options)
     assert process.stdout is not None
@@ -36,6 +39,7 @@ def run(
                 watches = [machine.Watch(server.pid), machine.Watch(process.pid)]
                 on_start()
             elif report["stage"] == "stop":
+                on_stop()
                 report["others_busy"] = max(watch.others() for watch in watches)
             reports[report["stage"]] = report
         complaint = process.stderr.read()
