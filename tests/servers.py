@@ -165,8 +165,8 @@ class RawClient:
     address of this machine, `source`.
     """
 
-    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
+    def __init__(self, port: int, source: str = "127.0.0.1", host: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection((host, port), PATIENCE, (source, 0))
         self._seen: list[str] = []
         self._buffer = b""
 

@@ -432,15 +432,23 @@ def test_the_manual_page_of_chatctl_can_be_shown():
         assert term in done.stdout.decode()
 
 
-def test_the_unit_for_systemd_is_one():
+def test_the_units_for_systemd_are_some(tmp_path):
     """`systemd-analyze`, where it is installed, finds nothing wrong but where things are."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd is not installed")
-    unit = ROOT / "docs" / "chatservice.service"
+    units = sorted((ROOT / "docs").glob("*.service"))
+    for unit in units:
+        shutil.copy(unit, tmp_path)
+    (tmp_path / "chatservice.service.d").mkdir()
+    shutil.copy(ROOT / "docs" / "chatservice-node.conf", tmp_path / "chatservice.service.d")
     done = subprocess.run(
-        ["systemd-analyze", "verify", unit], capture_output=True, timeout=PATIENCE, text=True
+        ["systemd-analyze", "verify", *(tmp_path / unit.name for unit in units)],
+        capture_output=True,
+        timeout=PATIENCE,
+        text=True,
     )
-    wrong = [it for it in done.stderr.splitlines() if "chatservice.service" in it]
+    names = (*(unit.name for unit in units), "chatservice-node.conf")
+    wrong = [it for it in done.stderr.splitlines() if any(name in it for name in names)]
     elsewhere = ("is not executable", "man chatctl(1)")
     assert [it for it in wrong if not any(reason in it for reason in elsewhere)] == []
 

@@ -6,6 +6,7 @@ import os
 import pytest
 import pytest_twisted
 
+from chatservice.domain.model import guest_id
 from chatservice.domain.ports.file_ports import DeclaredFile, FileLocation
 from chatservice.engines.jetstream.chunkstream import CHUNK_BYTES
 from chatservice.errors import Code, Refusal
@@ -164,3 +165,14 @@ async def test_files_of_a_deleted_account(nodes):  # noqa: F811
     for engine in nodes.engines:
         assert [it.who for it in await engine.files.versions("lab", "a.txt")] == ["deleted-7"]
         assert list(await engine.files.shared("alice")) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_files_of_a_guest_who_left(nodes):  # noqa: F811
+    """They are gone at all nodes, though nobody waits for that, and so are their bytes."""
+    one, other = nodes.engines
+    await put(one, folder=guest_id(7))
+    await nodes.settle()
+    one.files.forget(guest_id(7))
+    while (await other.files.files(guest_id(7), "", 9)).total or await chunks_left(other):
+        pass

@@ -226,4 +226,4 @@ class FileStore(Protocol):
 
     def forget(self, folder: str) -> Awaitable[None]:
         """Delete the folder of a guest who left, or of a removed room, and partial uploads to it or
-        by that guest."""
+        by that guest. That begins at once, and nobody needs to wait for it."""
