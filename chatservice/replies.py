@@ -430,12 +430,16 @@ class NodeInfo(Record):
 
 
 class ClusterStatus(Reply):
-    """`cluster`: the log at `servers`, whose last message has the number `last`. Of its `copies`,
-    `current` are up to date; there is a `quorum` if it can be written to. `nodes` are those that
-    nobody took for dead."""
+    """`cluster`: the log at `servers`, whose messages have the numbers from `first` to `last`; what
+    came before the `first` is in a snapshot of `snapshot_bytes` that stands at message `snapshot`
+    (both are 0 if there is none). Of its `copies`, `current` are up to date; there is a `quorum` if
+    it can be written to. `nodes` are those that nobody took for dead."""
 
     servers: str
+    first: int
     last: int
+    snapshot: int
+    snapshot_bytes: int
     copies: int
     current: int
     quorum: bool

@@ -36,11 +36,9 @@ class AccountRegistry:
         self._accounts: dict[str, Account] = {}
         self._by_inbox: dict[int, Account] = {}
         self._skeletons: Counter[str] = Counter()
-        for account in storage.tables.load_accounts():
-            self._keep(account)
-            self._skeletons.update(skeletons(account.name))
-        self._tokens = dict(storage.tables.load_tokens())
-        self._codes = set(storage.tables.load_codes())
+        self._tokens: dict[str, Token] = {}
+        self._codes: set[str] = set()
+        self.load()
         self.effects: Effects = {
             "add_account": self._added,
             "change_account": self._changed,
@@ -51,6 +49,17 @@ class AccountRegistry:
             "add_code": self._code_added,
             "drop_code": self._code_dropped,
         }
+
+    def load(self) -> None:
+        """Load the accounts, tokens and codes that the tables have now."""
+        self._accounts.clear()
+        self._by_inbox.clear()
+        self._skeletons.clear()
+        for account in self._tables.load_accounts():
+            self._keep(account)
+            self._skeletons.update(skeletons(account.name))
+        self._tokens = dict(self._tables.load_tokens())
+        self._codes = set(self._tables.load_codes())
 
     def _keep(self, account: Account) -> None:
         self._accounts[names.key(account.name)] = self._by_inbox[account.inbox] = account

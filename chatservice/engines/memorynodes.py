@@ -39,7 +39,7 @@ class MemoryNode:
 
     async def status(self) -> ClusterStatus:
         rows = [NodeInfo(f"memory {it.node}", it is self, 0) for it in self._nodes]
-        return ClusterStatus("memory", 0, 1, 1, True, tuple(rows))
+        return ClusterStatus("memory", 0, 0, 0, 0, 1, 1, True, tuple(rows))
 
     def tell_typing(self, room: int, name: str) -> None:
         for _, other in self._others():

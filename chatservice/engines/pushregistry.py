@@ -17,8 +17,14 @@ class PushRegistry:
         self._store, self._tell = storage.store, storage.tell
         self._accounts = accounts
         self.deciding = accounts.deciding
-        self._by_endpoint = {it.endpoint: it for it in storage.tables.load_pushes()}
+        self._tables = storage.tables
+        self._by_endpoint: dict[str, PushSubscription] = {}
+        self.load()
         self.effects: Effects = {"add_push": self._added, "drop_push": self._dropped}
+
+    def load(self) -> None:
+        """Load the subscriptions that the tables have now."""
+        self._by_endpoint = {it.endpoint: it for it in self._tables.load_pushes()}
 
     @decided
     async def subscribe(self, subscription: PushSubscription, password: str, most: int) -> None:

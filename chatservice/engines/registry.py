@@ -40,6 +40,11 @@ class Registry:
         self._effects = {name: it for part in parts for name, it in part.effects.items()}
         self.followers: list[Follower] = []
 
+    def load(self) -> None:
+        """Load again all that the tables have, before anybody follows."""
+        for part in (self.rooms, self.accounts, self.pushes):
+            part.load()
+
     def stored(self, result: Any, name: str, args: Sequence[Any]) -> Any:
         """Bring the state in memory up to what a method of the tables has stored, by its name, and
         tell the followers. Return the `result` of the method. The engine calls this after each of

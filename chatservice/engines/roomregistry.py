@@ -42,9 +42,8 @@ class RoomRegistry:
         self._taken: set[str] = set()
         self._leaving: set[str] = set()
         self._skeletons: Counter[str] = Counter()
-        self.rows = {row.number: row for row in storage.tables.load_rooms()}
-        for row in self.rows.values():
-            self._take_name(row.name)
+        self.rows: dict[int, RoomRow] = {}
+        self.load()
         self.effects: Effects = {
             "add_room": self._added,
             "remove_room": self._removed,
@@ -52,6 +51,14 @@ class RoomRegistry:
             "change_room": self._configured,
             "change_rules": self._rules_changed,
         }
+
+    def load(self) -> None:
+        """Load the rooms that the tables have now."""
+        self.rows = {row.number: row for row in self._tables.load_rooms()}
+        self._taken.clear()
+        self._skeletons.clear()
+        for row in self.rows.values():
+            self._take_name(row.name)
 
     @asynccontextmanager
     async def exclusive(self, room: int) -> AsyncIterator[None]:

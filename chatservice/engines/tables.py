@@ -36,7 +36,8 @@ class Tables(PushTables, Protocol):
     """
 
     last_number: int
-    """The last number that was given to a room or an account's inbox. The registries count it."""
+    """The last number that was given to a room or an account's inbox. `load_rooms` finds it, and
+    the registries count it."""
 
     def load_rooms(self) -> Iterable[RoomRow]:
         """Return all rooms, by number."""

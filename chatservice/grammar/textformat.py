@@ -573,7 +573,8 @@ def _status(it: replies.ServerStatus) -> list[str]:
 def _cluster(it: replies.ClusterStatus) -> list[str]:
     able = "can be written to" if it.quorum else "CANNOT be written to: most servers are missing"
     lines = [
-        f"* The log at {it.servers}: {counted(it.last, 'message')}; it {able}",
+        f"* The log at {it.servers}: messages {it.first} to {it.last}; it {able}",
+        f"* Snapshot: {_snapshot(it)}",
         f"* Copies of the log that are up to date: {it.current} of {it.copies}",
     ]
     for one in it.nodes:
@@ -581,6 +582,12 @@ def _cluster(it: replies.ClusterStatus) -> list[str]:
         state = "does not answer" if one.lag < 0 else behind
         lines.append(f"* Node at {one.host}{' (this one)' if one.here else ''}: {state}")
     return lines
+
+
+def _snapshot(it: replies.ClusterStatus) -> str:
+    if not it.snapshot_bytes:
+        return "none yet"
+    return f"at message {it.snapshot}, {size(it.snapshot_bytes)}"
 
 
 def _counted(rows: Iterable[replies.CountInfo]) -> str:

@@ -2,7 +2,7 @@
 
 `python -m tests.cluster.faults` runs all of them, which takes half an hour, and prints the table;
 docs/cluster.md has one. `--only WORD` runs those with a word in their names, `--rounds N` each so
-many times. Some need root, networks (`ip`), mounts, gcc, and strace.
+many times. Some need root, networks (`ip`), mounts, mkfs.ext4 and gcc.
 """
 
 import argparse
@@ -101,7 +101,7 @@ class Trial:
         ]
         assert all(it == stored[0] for it in stored), "the histories differ"
         outcome = outcome_of(load, stored[0])
-        self._last = max(load.acknowledged.values())
+        self._last = stored[0][-1][0]
         return outcome
 
 
@@ -111,8 +111,12 @@ def outcome_of(load, stored):
     where = {text: position for position, text in stored}
     told = load.acknowledged
     shown = {it for reader in load.readers for it in reader.seen}
-    untold = {text for text in times if text not in told} | {text for _, text in shown - {*stored}}
-    unordered = sum(reader.seen != stored for reader in load.readers)
+    untold = {*times} - {*told} - load.unknown | {text for _, text in shown - {*stored}}
+    last = max(told.values())
+    unordered = sum(
+        [it for it in reader.seen if it[0] <= last] != [it for it in stored if it[0] <= last]
+        for reader in load.readers
+    )
     return Outcome(
         acknowledged=len(told),
         lost=sum(text not in times for text in told),
@@ -387,6 +391,133 @@ def _flap(machines, load):
         time.sleep(1.0)
 
 
+# -- disks and clocks ------------------------------------------------------------------------------
+
+
+def _slow(load, disk):
+    """Let a disk hang for half of the time."""
+    for _ in range(round(20 * LENGTH)):
+        with disk.hanging():
+            time.sleep(0.25)
+        time.sleep(0.25)
+    load.wait_for_more(MORE, LONG)
+
+
+def _hang(load, disk):
+    with disk.hanging():
+        time.sleep(8.0 * LENGTH)
+    load.wait_for_more(MORE, LONG)
+
+
+@fault("the leader's disk hangs for a quarter of a second, 20 times", "disks")
+def _slow_leader(machines, load):
+    _slow(load, machines.server_disks[machines.leader()])
+
+
+@fault("a follower's disk hangs for a quarter of a second, 20 times", "disks")
+def _slow_follower(machines, load):
+    _slow(load, machines.server_disks[machines.followers()[0]])
+
+
+@fault("a node's disk hangs for a quarter of a second, 20 times", "disks")
+def _slow_node(machines, load):
+    _slow(load, machines.node_disks[0])
+
+
+@fault("the leader's disk hangs for 8 seconds", "disks")
+def _hanging_leader(machines, load):
+    _hang(load, machines.server_disks[machines.leader()])
+
+
+@fault("a follower's disk hangs for 8 seconds", "disks")
+def _hanging_follower(machines, load):
+    _hang(load, machines.server_disks[machines.followers()[0]])
+
+
+@fault("a node's disk hangs for 8 seconds", "disks")
+def _hanging_node(machines, load):
+    _hang(load, machines.node_disks[1])
+
+
+def _full_servers(machines, load, numbers, quorum=True):
+    """Fill disks of servers. A server that could not store stores nothing more until it is started
+    again."""
+    for number in numbers:
+        machines.server_disks[number].fill()
+    if quorum:
+        hold(load, 8.0)
+    else:
+        time.sleep(DOWN)
+    for number in numbers:
+        assert not machines.servers.all[number].is_healthy()
+        machines.server_disks[number].free()
+        machines.servers.all[number].process.terminate()
+        machines.servers.all[number].process.wait()
+    servers = [machines.servers.all[number] for number in numbers]
+    if quorum:
+        start(machines, servers)
+    else:
+        back(machines, load, servers)
+
+
+@fault("fill the disk of the log's leader", "disks")
+def _full_leader(machines, load):
+    _full_servers(machines, load, [machines.leader()])
+
+
+@fault("fill the disk of a follower", "disks")
+def _full_follower(machines, load):
+    _full_servers(machines, load, machines.followers()[:1])
+
+
+@fault("fill the disks of all servers *", "disks")
+def _full_all(machines, load):
+    _full_servers(machines, load, range(3), quorum=False)
+
+
+@fault("fill the disk of a node", "disks")
+def _full_node(machines, load):
+    machines.node_disks[0].fill()
+    hold(load, 8.0)
+    machines.nodes[0].log.expect("cannot store what the log has")
+    machines.node_disks[0].free()
+
+
+@fault("fill the disks of all nodes *", "disks")
+def _full_nodes(machines, load):
+    for disk in machines.node_disks:
+        disk.fill()
+    time.sleep(DOWN)
+    for node, disk in zip(machines.nodes, machines.node_disks, strict=True):
+        node.log.expect("cannot store what the log has")
+        disk.free()
+    load.count_from_now()
+    hold(load)
+
+
+def _wrong_clock(machines, load, seconds):
+    for node, off in zip(machines.nodes, seconds, strict=True):
+        node.clock.set(off)
+    hold(load, 5.0)
+    for node in machines.nodes:
+        node.clock.set(0)
+
+
+@fault("the clock of a node is a day ahead, and right again")
+def _clock_ahead(machines, load):
+    _wrong_clock(machines, load, (86400, 0, 0))
+
+
+@fault("the clock of a node is a day behind, and right again")
+def _clock_behind(machines, load):
+    _wrong_clock(machines, load, (0, -86400, 0))
+
+
+@fault("the clocks of all nodes differ by years")
+def _clocks_differ(machines, load):
+    _wrong_clock(machines, load, (10**8, -(10**8), 0))
+
+
 # -- the table -------------------------------------------------------------------------------------
 
 
@@ -414,7 +545,7 @@ HEAD = (
 def cluster(kind):
     """Run a cluster of a kind."""
     path = Path(tempfile.mkdtemp(prefix="chat-faults-"))
-    machines = Machines(path, Networks() if kind == "networks" else None)
+    machines = Machines(path, Networks() if kind == "networks" else None, kind == "disks")
     try:
         yield machines
     finally:

@@ -55,7 +55,6 @@ class _Client(threading.Thread):
         self._token = None
         self._connection = None
         self.position = after
-        self.moved = 0
 
     def connected(self):
         """Return its connection; make one if there is none. Raises `OSError` and the like."""
@@ -69,8 +68,7 @@ class _Client(threading.Thread):
         """Leave the node, for the next one."""
         self.leave()
         self._at += 1
-        self.moved += 1
-        time.sleep(0.05)
+        time.sleep(0.1)
 
     def leave(self):
         """Close the connection."""
@@ -122,6 +120,46 @@ class Writer(_Client):
             self.move_on()
 
 
+class Talker(_Client):
+    """Says a text now and then, and does not wait for the answer to say the next one; says nothing
+    twice. So it has texts that are refused, and some of which it does not know."""
+
+    def __init__(self, load, nodes, name, at):
+        super().__init__(nodes, name, at, load.begin)
+        self._load = load
+        self._open = set()
+
+    def run(self):
+        """Say texts."""
+        number = 0
+        while not self._load.stopping or self._open:
+            try:
+                connection = self.connected()
+                connection.socket.settimeout(0.2)
+                if not self._load.stopping:
+                    text = f"{self.name}-{number}"
+                    number += 1
+                    self._open.add(text)
+                    connection.ask(do="say", room=ROOM, text=text, key=text, id=text)
+                with suppress(TimeoutError):
+                    while True:
+                        self._take(connection.event())
+            except _FAILURES:
+                self._load.forget(self._open)
+                self._open.clear()
+                self.move_on()
+        self.leave()
+
+    def _take(self, event):
+        text = event.get("id")
+        if text in self._open:
+            self._open.remove(text)
+            if event["event"] == "ok":
+                self._load.acknowledge(text, event["seq"])
+            else:
+                self._load.refuse(text)
+
+
 class Reader(_Client):
     """Reads the room, and notes what it sees."""
 
@@ -157,24 +195,25 @@ class Reader(_Client):
 
 
 class Load:
-    """Writers and readers at all nodes, and what they were told. `tag` begins their names; readers
-    begin behind the position `begin`."""
+    """Writers, talkers and readers at all nodes, and what they were told. `tag` begins their names;
+    readers begin behind the position `begin`."""
 
-    def __init__(self, nodes, tag, begin, writers=6, readers=3):
+    def __init__(self, nodes, tag, begin):
         self.begin = begin
         self.stopping = False
         self.acknowledged = {}
-        self.refused = set()
+        self.refused, self.unknown = set(), set()
         self.longest_wait = self.longest_gap = 0.0
         self._changed = threading.Condition()
         self._latest = time.monotonic()
-        self.writers = [Writer(self, nodes, f"{tag}w{at}", at) for at in range(writers)]
-        self.readers = [Reader(self, nodes, f"{tag}r{at}", at) for at in range(readers)]
+        self.writers = [Writer(self, nodes, f"{tag}w{at}", at) for at in range(6)]
+        self.writers += [Talker(self, nodes, f"{tag}t{at}", at) for at in range(3)]
+        self.readers = [Reader(self, nodes, f"{tag}r{at}", at) for at in range(3)]
         for it in (*self.writers, *self.readers):
             it.start()
 
-    def acknowledge(self, text, position, waited):
-        """Note that a text is stored."""
+    def acknowledge(self, text, position, waited=0.0):
+        """Note that a text is stored, and how long a writer waited for that."""
         with self._changed:
             now = time.monotonic()
             self.longest_gap = max(self.longest_gap, now - self._latest)
@@ -187,6 +226,11 @@ class Load:
         """Note that a text is refused."""
         with self._changed:
             self.refused.add(text)
+
+    def forget(self, texts):
+        """Note that nobody knows of texts whether they are stored."""
+        with self._changed:
+            self.unknown.update(texts)
 
     def count_from_now(self):
         """Measure how long the writing stands still from now on: there is a quorum again."""
@@ -206,7 +250,7 @@ class Load:
         self.stopping = True
         for it in self.writers:
             it.join()
-        last = max(self.acknowledged.values(), default=self.begin)
+        last = max(self.acknowledged.values())
         for it in self.readers:
             it.until = last
         for it in self.readers:

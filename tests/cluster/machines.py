@@ -1,6 +1,7 @@
 """Machines of a cluster, each with a nats-server and a node, on loopback or on networks of their
 own."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -12,7 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.request import urlopen
 
+import nats
+
 from tests.cluster.natsservers import NatsServers
+from tests.cluster.troubles import OwnDisk, WrongClock, run
 from tests.servers import PATIENCE, Server
 
 STREAM = "CHAT"
@@ -123,30 +127,31 @@ class Networks:
 
 def ip(*args):
     """Run `ip`."""
-    subprocess.run(["ip", *args], check=True, capture_output=True)
+    run("ip", *args)
 
 
 class Node(Server):
-    """A node on a machine. `also` is a command that starts it there."""
+    """A node on a machine. Its clock can be set."""
 
     def __init__(self, folder, place, *options):
-        self.host, self.wrapper = place.outer, place.wrapper
+        folder.mkdir(exist_ok=True)
+        self.clock = WrongClock(folder.parent, f"{folder.name}.clock")
+        self.host, self.wrapper = place.outer, (*place.wrapper, *self.clock.wrapper)
         super().__init__(folder, *options)
-
-    def start_with(self, place, *also):
-        """Start it again, by a command."""
-        self.wrapper = (*place.wrapper, *also)
-        self.start()
 
 
 class Machines:
-    """Three nats-servers that are one cluster, and as many nodes."""
+    """Three nats-servers that are one cluster, and as many nodes. With `own_disks`, each of these
+    has one of its own, `server_disks` and `node_disks`."""
 
-    def __init__(self, path, networks=None):
+    def __init__(self, path, networks=None, own_disks=False):
         self.networks = networks or Loopback()
-        self.nodes = []
+        self.nodes, self.server_disks, self.node_disks = [], [], []
         try:
             self.places = self.networks.places(3)
+            if own_disks:
+                self.server_disks = [OwnDisk(path / f"n{at}") for at in range(3)]
+                self.node_disks = [OwnDisk(path / f"node{at}") for at in range(3)]
             self.servers = NatsServers(path, self.places)
             for number, place in enumerate(self.places):
                 options = "--engine", self.servers.url(STREAM)
@@ -161,6 +166,8 @@ class Machines:
             node.kill()
         with suppress(AttributeError):  # it has no servers yet
             self.servers.kill()
+        for disk in (*self.server_disks, *self.node_disks):
+            disk.remove()
         self.networks.remove()
 
     def leader(self):
@@ -173,6 +180,18 @@ class Machines:
                     return int(leader.removeprefix("n"))
             time.sleep(0.05)
         raise AssertionError("the log has no leader")
+
+    def make_leader(self, number):
+        """Let a server lead the log."""
+        while self.leader() != number:
+            asyncio.run(self._step_down(number))
+            time.sleep(0.5)
+
+    async def _step_down(self, number):
+        client = await nats.connect(self.servers.url("").partition("/?")[0].split(","))
+        wish = json.dumps({"placement": {"preferred": f"n{number}"}}).encode()
+        await client.request(f"$JS.API.STREAM.LEADER.STEPDOWN.{STREAM}", wish, timeout=5)
+        await client.close()
 
     def followers(self):
         """Return the numbers of the two servers that follow the leader."""

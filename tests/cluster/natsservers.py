@@ -60,14 +60,18 @@ class NatsServer:
     def wait(self):
         """Return when it answers."""
         until = time.monotonic() + 30
-        while True:
-            try:
-                with urlopen(f"{self.monitoring}/healthz", timeout=5):
-                    return
-            except OSError:
-                assert self.process.poll() is None
-                assert time.monotonic() < until
-                time.sleep(0.02)
+        while not self.is_healthy():
+            assert self.process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+    def is_healthy(self):
+        """Return whether it answers that it is well."""
+        try:
+            with urlopen(f"{self.monitoring}/healthz", timeout=5):
+                return True
+        except OSError:
+            return False
 
     def wait_until_up(self):
         """Return when its monitoring answers: it may still look for the others."""
@@ -118,7 +122,7 @@ class NatsServers:
             server.wait()
 
     def url(self, stream):
-        """Return the value of --engine."""
+        """Return the value of --engine for a log with that name."""
         where = ",".join(f"{it.host}:{it.port}" for it in self.all)
         return f"nats://{where}/{stream}?http={self.all[0].http}"
 

@@ -114,7 +114,10 @@ async def test_credentials(tmp_path, monkeypatch):
 
 @pytest_twisted.ensureDeferred
 async def test_the_directory_of_a_server_that_runs_alone(tmp_path, nats_server):
-    """It is refused, and is as it was."""
+    """It is refused where the log has its own chat, and is as it was."""
+    first = make_engine(nats_server, "ALONE", tmp_path / "first")
+    await first.start()
+    await first.stop()
     alone = SqliteEngine(reactor, tmp_path / "data", tmp_path / "files")
     await alone.start()
     lab = await room(alone)

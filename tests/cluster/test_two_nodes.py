@@ -15,6 +15,7 @@ from chatservice.domain.ports.log_ports import BlockReplaced
 from chatservice.domain.ports.node_ports import UserState
 from chatservice.domain.ports.room_ports import RoomChanged, RulesChanged
 from chatservice.domain.rules import Access, Rule, RuleKind
+from chatservice.engines.jetstream import natslink
 from chatservice.engines.jetstream.replicatedlogs import REFUSE_SECONDS
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
@@ -271,6 +272,44 @@ async def test_a_node_catches_up(nodes):
     assert len(await texts(nodes.engines[1], lab)) == len(await texts(nodes.engines[2], lab)) == 300
     assert nodes.rows(0) == nodes.rows(1) == nodes.rows(2)
     assert await nodes.engines[2].accounts.account("alice")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_message_that_is_lost_on_its_way(tmp_path, nats_server, monkeypatch):
+    """The first message of a new subscription is lost, and none comes after it: the node has it all
+    the same."""
+    monkeypatch.setattr(natslink, "MISSED_SECONDS", 0.2)
+    nodes = Nodes(tmp_path, nats_server)
+    one, other = await nodes.start(), await nodes.start()
+    try:
+        lab = await room(one)
+        await nodes.settle()
+        client, lost = other._link._client, Deferred()
+        process = client._process_msg
+
+        async def lose(sid, subject, reply, data, headers):
+            """Lose messages of the log."""
+            if reply.startswith(b"$JS.ACK"):
+                reactor.callFromThread(lost.callback, None)
+                client._process_msg = process
+            else:
+                await process(sid, subject, reply, data, headers)
+
+        async def renew():
+            await other._link._subscription._sub._jsi.reset_ordered_consumer(
+                other._link._followed + 1
+            )
+            client._process_msg = lose
+
+        await other._link.do(renew())
+        await append(one, say(lab, "hello"))
+        await lost
+        while other.logs.cluster.applied < one.logs.cluster.applied:
+            await deferLater(reactor, 0.01)
+        assert await texts(other, lab) == ["hello"]
+    finally:
+        for engine in nodes.engines:
+            await engine.stop()
 
 
 @pytest_twisted.ensureDeferred

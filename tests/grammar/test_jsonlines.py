@@ -104,7 +104,9 @@ ANSWERS = [
         *("1.0", 60, (replies.CountInfo("people", 2),), 2, 1, 3, 4, 500, 6),
         *((replies.CountInfo("database", 70),), (), (replies.CountInfo("too-long", 8),)),
     ),
-    replies.ClusterStatus("127.0.0.1:4222", 70, 3, 2, True, (replies.NodeInfo("one", True, 0),)),
+    replies.ClusterStatus(
+        "127.0.0.1:4222", 9, 70, 8, 1, 3, 2, True, (replies.NodeInfo("one", True, 0),)
+    ),
     replies.UserList((replies.UserInfo("alice", True, ("lab",), ("127.0.0.1:5",), ""),), 3),
     replies.AccountList((replies.AccountInfo("alice", False, 1, 2),), 0),
     replies.Help(("one", "two"), ("say",)),

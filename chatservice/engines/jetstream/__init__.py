@@ -9,6 +9,7 @@ in order, to a database of its own.
 * `sharedclaims`: the names of guests, on all nodes.
 * `filerecords`, `chunkstream`, `sharedfiles`: shared files: which there are, their bytes in the
   log's second stream, and all of it as a store of files.
+* `snapshots`, `snapshotnote`, `base`: databases in the second stream, with which nodes begin.
 * `sharedpresence`: the users at all nodes, who are told of and not stored.
 * `clusterengine`: the whole, its start, and its checks.
 """

@@ -1,6 +1,7 @@
 """The engine of a node of a cluster: SQLite and plain folders, behind a replicated log."""
 
 import secrets
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from chatservice.domain.ports.engine_ports import Follower
+from chatservice.engines.jetstream.base import Base
 from chatservice.engines.jetstream.clustertables import Claim
 from chatservice.engines.jetstream.logaddress import LogAddress
-from chatservice.engines.jetstream.natslink import LogInfo, NatsLink
+from chatservice.engines.jetstream.natslink import LogInfo, NatsLink, NotStored
 from chatservice.engines.jetstream.replicatedlogs import ReplicatedLogs
 from chatservice.engines.jetstream.sharedclaims import SharedNameClaims
 from chatservice.engines.jetstream.sharedfiles import SharedFiles
 from chatservice.engines.jetstream.sharedpresence import SharedPresence
+from chatservice.engines.jetstream.snapshots import LINK_ERRORS, Snapshots
 from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.errors import Code, Refusal
 from chatservice.limits import Limits
@@ -66,7 +69,7 @@ class JetStreamEngine:
         self.rooms, self.accounts = self._local.rooms, self._local.accounts
         self.members = self._local.members
         copies = self._local.files
-        self.files = SharedFiles(copies, self.logs.commit, self.logs.look)
+        self.files = SharedFiles(copies, self.logs.commit, self.logs.look, self._node)
         self._local.files = self.files  # type: ignore[assignment]  # it does the same
         self.logs.forget_copies = copies.forget
         self.pushes = self._local.pushes
@@ -83,6 +86,8 @@ class JetStreamEngine:
             node_gone=self._ended,
             node_started=lambda result, node: self.others.started(node),
         )
+        self.snapshots = Snapshots(reactor, data, self._node, self.logs)
+        self._base = Base(self.snapshots, copies)
         self._link: NatsLink | None = None
         self._missed: dict[str, int] = {}
         self._looking = LoopingCall(self._look)
@@ -96,34 +101,81 @@ class JetStreamEngine:
         await running
         link = self._link = NatsLink(self._reactor, self._address, self._node)
         self.files.chunks = link.chunks
-        info = await link.connect(secrets.token_hex(16))
+        self.snapshots.join(link)
         tables = self.logs.cluster
-        self._check(info)
-        if not tables.cluster:
-            tables.begin(info.cluster)
+        alone = not tables.cluster and bool(self.rooms.rows)
+        info = await link.connect(secrets.token_hex(16), has_base=alone)
+        await self._begin(info, alone)
         for claim in tables.claims():
             self.claims.added(None, *claim)
         former, applied = tables.former_node, tables.applied
         tables.note_node(self._node)
         await self._local.start()
-        self.logs.join(link, self._node, info.most_bytes - _OVERHEAD)
-        await link.follow(applied, self.logs.receive)
+        self.logs.join(link, self._node, link.most_bytes - _OVERHEAD)
+        await link.follow(applied, self.logs.receive, self._fell_behind)
         gone = bool(former) and not await link.is_alive(former)
         if gone:  # it is this node, before it was started again
             self.logs.commit("node_gone", former)
         await self.logs.commit("node_started", self._node)
         self._looking.start(LOOK_SECONDS, now=False)
         self._watching.start(WATCH_SECONDS, now=False)
+        self.snapshots.start()
 
-    def _check(self, info: LogInfo) -> None:
-        """Raise `Refusal` for a data directory that is not one of this cluster."""
-        tables = self.logs.cluster
-        if not tables.cluster and self.rooms.rows:
+    async def _begin(self, info: LogInfo, alone: bool) -> None:
+        """Let the database be where the log can go on from. It may be that of a server that ran
+        `alone`. Raises `Refusal`."""
+        assert self._link is not None
+        try:
+            snapshot = await self.snapshots.newest()
+            lacks_base = info.has_base and snapshot is None
+            self._check(info, alone and not lacks_base)
+            if lacks_base and not alone:
+                raise Refusal(
+                    Code.NOT_STORED,
+                    "The log of {servers} waits for the chat of the server that ran alone before; "
+                    "start that one first.",
+                    servers=self._address,
+                )
+            if lacks_base:
+                await self._base.store(self._link, info.cluster)
+        except (*LINK_ERRORS, NotStored, sqlite3.Error) as error:
             raise Refusal(
                 Code.NOT_STORED,
-                "The directory {folder} has the chat of a server that is no node of a cluster; "
-                "name an empty one with --data.",
+                "The first snapshot of the log of {servers} cannot be read or stored ({why}); try "
+                "again.",
+                servers=self._address,
+                why=str(error) or type(error).__name__,
+            ) from error
+        tables = self.logs.cluster
+        if tables.cluster and tables.applied + 1 >= info.first:
+            return
+        if snapshot is not None or lacks_base:
+            await self.snapshots.take(info.cluster)
+        else:
+            tables.begin(info.cluster)
+
+    def _fell_behind(self) -> None:
+        """End: the log has not any more what comes next here."""
+        self.logs.on_end(
+            Refusal(
+                Code.NOT_STORED,
+                "The log was trimmed beyond what this node has; start it again, and it takes a "
+                "snapshot.",
+            )
+        )
+
+    def _check(self, info: LogInfo, alone: bool) -> None:
+        """Raise `Refusal` for a data directory that is not one of this cluster: that of a server
+        that ran `alone`, say."""
+        tables = self.logs.cluster
+        if alone:
+            raise Refusal(
+                Code.NOT_STORED,
+                "The directory {folder} has the chat of a server that is no node of a cluster, and "
+                "the log of {servers} has its own; name an empty directory with --data, or a new "
+                "log with --engine.",
                 folder=self._data,
+                servers=self._address,
             )
         if tables.cluster and tables.cluster != info.cluster:
             raise Refusal(
@@ -167,6 +219,7 @@ class JetStreamEngine:
         return self._local.stopping()
 
     async def stop(self) -> None:
+        self.snapshots.stop()
         for it in (self._looking, self._watching):
             if it.running:
                 it.stop()

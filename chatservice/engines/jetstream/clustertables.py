@@ -54,9 +54,12 @@ class ClusterTables:
         self.versions: dict[str, int] = {}
         self.nodes: set[str] = set()
         self.files = FileRecords(db)
-        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'cluster'").fetchone():
-            db.executescript(filerecords.TABLE)
-            row = db.execute("SELECT id, node FROM cluster").fetchone()
+        self.load()
+
+    def load(self) -> None:
+        """Load what the database has; nothing if it is not of a cluster."""
+        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'cluster'").fetchone():
+            row = self._db.execute("SELECT id, node FROM cluster").fetchone()
             self.cluster, self.former_node = row
             self.reload()
 

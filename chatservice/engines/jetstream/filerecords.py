@@ -10,7 +10,7 @@ from chatservice.replies import FileInfo
 
 TABLE = """
 -- The files that are shared, on all nodes.
-CREATE TABLE IF NOT EXISTS shared_file (
+CREATE TABLE shared_file (
     folder  TEXT NOT NULL,
     name    TEXT NOT NULL,
     version INTEGER NOT NULL,
@@ -22,9 +22,9 @@ CREATE TABLE IF NOT EXISTS shared_file (
     blob    TEXT NOT NULL,                  -- the chunks in the log's second stream
     PRIMARY KEY (folder, name, version)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS shared_file_sha256 ON shared_file (sha256);
-CREATE INDEX IF NOT EXISTS shared_file_owner ON shared_file (owner);
-CREATE INDEX IF NOT EXISTS shared_file_blob ON shared_file (blob);
+CREATE INDEX shared_file_sha256 ON shared_file (sha256);
+CREATE INDEX shared_file_owner ON shared_file (owner);
+CREATE INDEX shared_file_blob ON shared_file (blob);
 """
 
 _COLUMNS = "folder, name, version, size, sha256, who, time, owner, blob"
@@ -95,9 +95,13 @@ class FileRecords:
             *(folder, name, newest.version + 1 if newest is not None else 1),
             *(size, sha256, who, time, owner, blob),
         )
-        marks = ", ".join("?" * len(record))
-        self._db.execute(f"INSERT INTO shared_file ({_COLUMNS}) VALUES ({marks})", record)
+        self.put([record])
         return record.version
+
+    def put(self, records: Sequence[FileRecord]) -> None:
+        """Add records as they are."""
+        marks = ", ".join("?" * len(FileRecord._fields))
+        self._db.executemany(f"INSERT INTO shared_file ({_COLUMNS}) VALUES ({marks})", records)
 
     def drop(self, folder: str, name: str, versions: Sequence[int]) -> Sequence[Unneeded]:
         """Drop versions of a file. Return the bytes that are not needed any more."""
@@ -162,6 +166,11 @@ class FileRecords:
         """Return the folder and name of each file of which a user has shared a version."""
         found = _records(db, "WHERE owner = ?", owner)
         return list(dict.fromkeys((it.folder, it.name) for it in found))
+
+    @staticmethod
+    def blobs(db: sqlite3.Connection) -> frozenset[str]:
+        """Return the blobs of all files."""
+        return frozenset(blob for (blob,) in db.execute("SELECT blob FROM shared_file"))
 
     @staticmethod
     def used(db: sqlite3.Connection, folder: str, owner: str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.request import urlopen
 
 import nats
@@ -27,13 +27,14 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.engines.jetstream import natscredentials
-from chatservice.engines.jetstream.chunkstream import ChunkStream
+from chatservice.engines.jetstream import natscredentials, snapshotnote
+from chatservice.engines.jetstream.chunkstream import EXPECTED, ChunkStream
 from chatservice.engines.jetstream.logaddress import LogAddress
+from chatservice.engines.jetstream.snapshotnote import Snapshot
 from chatservice.errors import Code, Refusal
 from chatservice.replies import ClusterStatus, NodeInfo
 
@@ -66,13 +67,19 @@ NODE_SECONDS = 2.0
 """The longest time that a change waits for the other nodes. A node that takes longer is stopped or
 overloaded, and its users have their former rights until it goes on (docs/cluster.md)."""
 
+MISSED_SECONDS = 2.0
+"""The time after which a message of the log that does not come is asked for again. nats-py does not
+notice where the first ones of a subscription are lost: when a partition ends, say."""
+
 ASK_SECONDS = 2.0
 """The longest time in which servers and nodes answer a question about their state."""
 
 AGAIN_SECONDS = 0.1
 """The time from one attempt to the next: while the servers elect a leader, say."""
 
-_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_CLUSTER, _BASE = "chat-cluster", "chat-base"
+"""The keys of a log's metadata: the id of its cluster, and a mark if it goes on from a base."""
+
 _WRONG_SEQUENCE = 10071
 _NOT_NOW = frozenset({10164, 10008, 10074, 10076})
 """Errors of a server that may go away: another attempt decides. All others are refusals."""
@@ -82,14 +89,16 @@ class NotStored(Exception):
     """The log has refused a message, which is not stored, now or later."""
 
 
-class LogInfo:
-    """The state of the log: the id of its `cluster`, the sequence of its `last` message, and the
-    size in bytes that a message may have."""
+class LogInfo(NamedTuple):
+    """The state of the log: the id of its `cluster`, the sequences of its `first` and `last`
+    message (the one after the `last`, and the `last`, if there is none), its `bytes`; and whether
+    it `has_base`: it goes on from the chat of a server that ran alone."""
 
-    def __init__(self, cluster: str, last: int, most_bytes: int) -> None:
-        self.cluster = cluster
-        self.last = last
-        self.most_bytes = most_bytes
+    cluster: str
+    first: int
+    last: int
+    bytes: int
+    has_base: bool
 
 
 Receive = Callable[[int, int, bytes], Awaitable[None]]
@@ -118,9 +127,11 @@ class NatsLink:
         self._trouble = ""  # of the connection, as it was last
         self._own = 0  # the sequence of this node's last message
         self._followed = 0
+        self._receiving = False
         self._applied = 0
         self._asked: list[tuple[int, Any]] = []
         self._subscription: Any = None
+        self._ended = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="chat-nats", daemon=True)
         self._thread.start()
@@ -130,19 +141,34 @@ class NatsLink:
         self._loop.run_forever()
         self._loop.close()
 
-    def connect(self, cluster: str) -> "Deferred[LogInfo]":
-        """Connect, and make the log if there is none: then `cluster` is its id. Raises `Refusal`,
-        with a sentence for the operator."""
-        return self.do(self._connect(cluster))
+    @property
+    def most_bytes(self) -> int:
+        """The size in bytes that a message may have."""
+        return int(self._client.max_payload)
+
+    def connect(self, cluster: str, has_base: bool = False) -> "Deferred[LogInfo]":
+        """Connect, and make the log if there is none: then `cluster` is its id, and it `has_base`
+        or not. Raises `Refusal`, with a sentence for the operator."""
+        return self.do(self._connect(cluster, has_base))
+
+    def info(self) -> "Deferred[LogInfo]":
+        """Return the state of the log. Raises an error of nats-py."""
+        return self.do(self._info())
+
+    def trim(self, sequence: int) -> "Deferred[None]":
+        """Delete the messages up to a sequence from the log, all of which each node that counts has
+        applied. Raises an error of nats-py."""
+        return self.do(self._trim(sequence))
 
     def publish(self, data: bytes) -> "Deferred[int]":
         """Add a message to the log. Answer with its sequence when it is stored, however long that
         takes; nothing else is published meanwhile. Raises `NotStored`."""
         return self.do(self._publish(data))
 
-    def follow(self, after: int, receive: Receive) -> "Deferred[None]":
-        """Deliver each message behind a sequence, in order, from now on."""
-        return self.do(self._follow(after, receive))
+    def follow(self, after: int, receive: Receive, lost: Callable[[], object]) -> "Deferred[None]":
+        """Deliver each message behind a sequence, in order, from now on. `lost` is called, in the
+        reactor's thread, if the log has been trimmed beyond that."""
+        return self.do(self._follow(after, receive, lost))
 
     def note_applied(self, sequence: int) -> None:
         """Tell whoever waits for it that this node has applied the log up to a message."""
@@ -154,6 +180,10 @@ class NatsLink:
         """Answer when nodes have applied the log up to a message: all that live, or those that did
         within `NODE_SECONDS`."""
         return self.do(self._wait_for_nodes(sorted(nodes), sequence))
+
+    def applied_by(self, node: str) -> "Deferred[int]":
+        """Return how far a node has applied the log; -1 if it does not answer."""
+        return self.do(self._applied_by(node))
 
     def is_alive(self, node: str) -> "Deferred[bool]":
         """Return whether a node answers."""
@@ -191,6 +221,7 @@ class NatsLink:
 
     def close(self) -> None:
         """End the connection, and the thread."""
+        self._ended = True
         closing = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
         with suppress(Exception):
             closing.result(2.0)
@@ -200,6 +231,9 @@ class NatsLink:
     def do(self, work: Coroutine[Any, Any, T]) -> "Deferred[T]":
         """Run a coroutine in the thread; answer in the reactor's."""
         answer: Deferred[T] = Deferred()
+        if self._ended:
+            work.close()
+            return fail(NotStored("it has ended"))
 
         def done(future: "Future[T]") -> None:
             error = future.exception() if not future.cancelled() else NotStored("it has ended")
@@ -213,7 +247,7 @@ class NatsLink:
 
     # -- in the thread of the connection ---------------------------------------------------------
 
-    async def _connect(self, cluster: str) -> LogInfo:
+    async def _connect(self, cluster: str, has_base: bool) -> LogInfo:
         address = self._address
         try:
             options = _options(address)
@@ -246,7 +280,7 @@ class NatsLink:
         self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
         self._check_version()
         await self._check_synced()
-        info = await self._answered(lambda: self._open_stream(cluster))
+        info = await self._answered(lambda: self._open_stream(cluster, has_base))
         await self._answered(lambda: self.chunks.open(self._js))
         return info
 
@@ -308,40 +342,49 @@ class NatsLink:
                 port=self._address.http,
             )
 
-    async def _open_stream(self, cluster: str) -> LogInfo:
+    async def _open_stream(self, cluster: str, has_base: bool) -> LogInfo:
         name = self._address.stream
+        metadata = {_CLUSTER: cluster} | ({_BASE: "yes"} if has_base else {})
         try:
-            info = await self._js.stream_info(name)
+            info = await self._info()
         except nats.js.errors.NotFoundError:
             with suppress(nats.js.errors.BadRequestError):  # another node was first
-                await self._make_stream(name, cluster)
-            info = await self._js.stream_info(name)
-        found = (info.config.metadata or {}).get("chat-cluster", "")
-        if not found:
+                await self._make_stream(name, metadata)
+            info = await self._info()
+        if not info.cluster:
             raise _refusal(
                 "The stream {name} is another program's; name another one: --engine "
                 "nats://HOST:PORT/NAME.",
                 name=name,
             )
-        return LogInfo(found, info.state.last_seq, self._client.max_payload)
+        return info
 
-    async def _make_stream(self, name: str, cluster: str) -> None:
+    async def _info(self) -> LogInfo:
+        found = await self._js.stream_info(self._address.stream)
+        metadata, state = found.config.metadata or {}, found.state
+        cluster = metadata.get(_CLUSTER, "")
+        return LogInfo(cluster, state.first_seq, state.last_seq, state.bytes, _BASE in metadata)
+
+    async def _trim(self, sequence: int) -> None:
+        await self._js.purge_stream(self._address.stream, seq=sequence + 1)
+
+    async def _make_stream(self, name: str, metadata: dict[str, str]) -> None:
         config = StreamConfig(
             name=name,
             subjects=[f"{name}.*"],
             storage=StorageType.FILE,
             discard=DiscardPolicy.NEW,
             num_replicas=self._replicas,
-            deny_purge=True,
-            metadata={"chat-cluster": cluster},
+            metadata=metadata,
         )
         await self._js.add_stream(config)
 
     async def _publish(self, data: bytes) -> int:
-        before, unknown = self._own, False
+        before = expected = self._own
+        unknown = False
         while self._own == before:  # its delivery may come before the answer
             try:
-                headers = {_EXPECTED: str(before)}
+                headers = {EXPECTED: str(expected)}
                 ack = await self._js.publish(
                     self._subject, data, timeout=STORED_SECONDS, headers=headers
                 )
@@ -351,8 +394,11 @@ class NatsLink:
                 if error.err_code == _WRONG_SEQUENCE:
                     stored = int((re.findall(r"\d+", error.description or "") or ["0"])[-1])
                     self._own = max(self._own, stored)
-                    if stored <= before:
+                    if stored <= before and (stored or not await self._begins_behind(before)):
                         raise NotStored("another node writes as this one") from error
+                    # All messages of this node are trimmed. It had applied them (`trim`), so this
+                    # one was not among them.
+                    expected = 0
                 elif error.err_code not in _NOT_NOW and not unknown:
                     raise NotStored(_why(error)) from error
             except nats.errors.MaxPayloadError as error:
@@ -366,7 +412,14 @@ class NatsLink:
                 await asyncio.sleep(AGAIN_SECONDS)
         return self._own
 
-    async def _follow(self, after: int, receive: Receive) -> None:
+    async def _begins_behind(self, sequence: int) -> bool:
+        """Return whether the log begins behind a message."""
+        while True:
+            with suppress(TimeoutError, nats.errors.Error, OSError):
+                return (await self._info()).first > sequence
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _follow(self, after: int, receive: Receive, lost: Callable[[], object]) -> None:
         self._followed = after
         await self._client.subscribe(f"{self._alive}.{self._node}", cb=self._take_question)
         again: asyncio.Task[None] | None = None
@@ -377,14 +430,16 @@ class NatsLink:
             sequence = metadata.sequence.stream
             if sequence <= self._followed:
                 return
-            if sequence > self._followed + 1:  # the log never drops one: it was lost on its way
+            if sequence > self._followed + 1:  # one was lost on its way, or is trimmed
                 if again is None or again.done():
                     again = self._loop.create_task(subscribe_again())
                 return
             self._followed = sequence
             if message.subject == self._subject:
                 self._own = max(self._own, sequence)
+            self._receiving = True
             await receive(sequence, round(metadata.timestamp.timestamp() * 1000), message.data)
+            self._receiving = False
 
         async def subscribe() -> None:
             if self._subscription is not None:
@@ -406,11 +461,31 @@ class NatsLink:
         async def subscribe_again() -> None:
             while True:
                 with suppress(TimeoutError, nats.errors.Error, OSError):
+                    if (await self._info()).first > self._followed + 1:
+                        self._reactor.callFromThread(lost)
+                        await self._subscription.unsubscribe()
+                        return
                     await subscribe()
                     return
                 await asyncio.sleep(AGAIN_SECONDS)
 
         await self._answered(subscribe)
+        self._loop.create_task(self._look_for_missed(subscribe_again))
+
+    async def _look_for_missed(self, subscribe_again: Callable[[], Awaitable[None]]) -> None:
+        """Follow the log anew where a message of it does not come."""
+        last = 0  # the last one that the log had when it was looked at before
+        while True:
+            before = self._followed
+            await asyncio.sleep(MISSED_SECONDS)
+            if self._followed != before or self._receiving:
+                last = 0
+                continue
+            if before < last:
+                self.log.warn("message {number} of the log did not come", number=before + 1)
+                await subscribe_again()
+            with suppress(TimeoutError, nats.errors.Error, OSError):
+                last = (await self._js.stream_info(self._address.stream)).state.last_seq
 
     async def _listen(self, received: Callable[[bytes], None]) -> None:
         async def take(message: Any) -> None:
@@ -466,18 +541,30 @@ class NatsLink:
 
     async def _status(self, nodes: Sequence[str]) -> ClusterStatus:
         asked = asyncio.gather(*(self._node_status(it) for it in nodes))
-        last, copies, current = self._followed, self._replicas, 0
+        first, last, copies, current = 0, self._followed, self._replicas, 0
         with suppress(TimeoutError, nats.errors.Error, OSError):
             info = await asyncio.wait_for(self._js.stream_info(self._address.stream), ASK_SECONDS)
-            last, copies, current = info.state.last_seq, info.config.num_replicas, 1
+            first, last = info.state.first_seq, info.state.last_seq
+            copies, current = info.config.num_replicas, 1
             if info.cluster is not None and info.cluster.replicas:
                 current += sum(bool(it.current and not it.offline) for it in info.cluster.replicas)
         rows = tuple(
             NodeInfo(host, node == self._node, max(last - applied, 0) if applied >= 0 else -1)
             for node, (applied, host) in zip(nodes, await asked, strict=True)
         )
-        servers = str(self._address)
-        return ClusterStatus(servers, last, copies, current, 2 * current > copies, rows)
+        snapshot = await self._snapshot()
+        stands, size = (snapshot.sequence, snapshot.size) if snapshot is not None else (0, 0)
+        log = str(self._address), first, last, stands, size
+        return ClusterStatus(*log, copies, current, 2 * current > copies, rows)
+
+    async def _snapshot(self) -> Snapshot | None:
+        with suppress(TimeoutError, nats.errors.Error, OSError, Refusal):
+            note = await asyncio.wait_for(self.chunks.read_note(), ASK_SECONDS)
+            return snapshotnote.decode(note.data)
+        return None
+
+    async def _applied_by(self, node: str) -> int:
+        return (await self._node_status(node))[0]
 
     async def _node_status(self, node: str) -> tuple[int, str]:
         """Return how far a node is, and its host; -1 if it does not answer."""

@@ -164,6 +164,13 @@ class ReplicatedLogs(LogStore):
 
     # -- in the reactor's thread -----------------------------------------------------------------
 
+    def load(self) -> None:
+        super().load()
+        self.cluster.load()
+        self._moved.clear()
+        self._moved.update(self.cluster.moved())
+        self._seen = dict(self.cluster.versions)
+
     def join(self, link: NatsLink, node: str, most_bytes: int) -> None:
         """Give changes to the log from now on, as a node, in messages of up to `most_bytes`."""
         self._link, self.node, self._most_bytes = link, node, most_bytes

@@ -34,7 +34,8 @@ from chatservice.replies import FileInfo
 
 class SharedFiles:
     """The files of all nodes. `local` has this node's bytes; `commit` makes an operation of the
-    log, and `look` runs a job with a database for reading."""
+    log, and `look` runs a job with a database for reading. What this `node` stores is named by it
+    (`Snapshots.sweep`)."""
 
     log = Logger()
 
@@ -43,8 +44,10 @@ class SharedFiles:
         local: FolderFileStore,
         commit: Callable[..., "Deferred[Any]"],
         look: Callable[..., "Deferred[Any]"],
+        node: str,
     ) -> None:
         self.local = local
+        self._node = node
         self._commit, self._look = commit, look
         self._fetching = KeyedLock()
         self.chunks: ChunkStream | None = None
@@ -176,17 +179,9 @@ class SharedFiles:
     async def _store(self, folder: str, mark: FileMark) -> str:
         """Store the bytes of a file for all nodes. Return the blob."""
         assert self.chunks is not None
-        blob, chunk = secrets.token_hex(12), 0
+        blob = f"{secrets.token_hex(12)}-{self._node}"
         reader = await self.local.open(folder, mark.name, mark.version)
-        try:
-            while reader.left:
-                some = list[bytes]()
-                while reader.left and len(some) < IN_FLIGHT:
-                    some.append(await _read(reader, min(CHUNK_BYTES, reader.left)))
-                await self.chunks.store(blob, chunk, some)
-                chunk += len(some)
-        finally:
-            reader.close()
+        await store_bytes(self.chunks, blob, reader)
         return blob
 
     async def _add(
@@ -279,6 +274,21 @@ class _SharedUpload:
 
     async def finish(self) -> FileMark:
         return await self._files.share(await self._writer.finish(), self._declared)
+
+
+async def store_bytes(chunks: ChunkStream, blob: str, reader: FileReader) -> None:
+    """Store the bytes of a file as a blob, and close the file. Raises an error of nats-py if the
+    stream refuses them, and `OSError` if the file cannot be read."""
+    chunk = 0
+    try:
+        while reader.left:
+            some = list[bytes]()
+            while reader.left and len(some) < IN_FLIGHT:
+                some.append(await _read(reader, min(CHUNK_BYTES, reader.left)))
+            await chunks.store(blob, chunk, some)
+            chunk += len(some)
+    finally:
+        reader.close()
 
 
 async def _read(reader: FileReader, size: int) -> bytes:

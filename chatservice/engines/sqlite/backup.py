@@ -207,28 +207,11 @@ class _Making:
         return self._made
 
     def _copy_database(self, to: Path) -> None:
-        """Copy the database of this moment. It is read in one transaction, in pieces: so later
-        commits neither change the copy nor restart it."""
-        permissions.write(to, b"")
-        with (
-            closing(integrity.open_reader(self._source.database)) as db,
-            closing(sqlite3.connect(to, isolation_level=None)) as new,
-        ):
-            new.execute("PRAGMA synchronous = OFF")  # it is brought to the disk at its end
-            db.execute("BEGIN")
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            began = time.monotonic()
+        def progress(percent: int) -> None:
+            self._wanted()
+            self._tell(f"the database, {percent}%")
 
-            def go_on(status: int, left: int, pages: int) -> None:
-                nonlocal began
-                self._wanted()
-                self._tell(f"the database, {100 * (pages - left) // max(pages, 1)}%")
-                time.sleep(min(time.monotonic() - began, 0.05))  # others read and write, too
-                began = time.monotonic()
-
-            db.backup(new, pages=PAGES, progress=go_on)
-            new.execute("PRAGMA journal_mode = DELETE")  # one file, without others beside it
-        integrity.sync(to)
+        copy_database(self._source.database, to, progress)
         self._made.bytes += to.stat().st_size
 
     def _files(self) -> Iterator[tuple[str, str]]:
@@ -309,7 +292,7 @@ class _Making:
         """Copy files without a SHA-256 yet, except for those that came after the database was
         copied."""
         with closing(integrity.open_reader(self._source.database)) as db:
-            for folder, place in self._folders():
+            for folder, place in folders(self._source.files, self._leave_out):
                 try:
                     there = list(plainfiles.scan(place))
                 except OSError:
@@ -324,24 +307,6 @@ class _Making:
                     if known is None:
                         with suppress(FileNotFoundError):
                             yield from self._shared(place / name, place / name, size, mtime)
-
-    def _folders(self) -> Iterator[tuple[str, Path]]:
-        """Iterate over rooms and registered users, with their folders. A folder whose name no room
-        or user can have is skipped."""
-        root = self._source.files
-        yield "", root
-        for above, before in ((root, ""), (root / ".inboxes", ".inboxes/")):
-            try:
-                folders = sorted(above.iterdir()) if not above.is_symlink() else []
-            except FileNotFoundError:
-                continue
-            except OSError:
-                self._leave_out(above)
-                continue
-            for folder in folders:
-                shown = names.one_line(folder.name) == folder.name
-                if shown and not folder.name.startswith(".") and folder.is_dir():
-                    yield before + folder.name.removesuffix(" (room)"), folder
 
     def _leave_out(self, path: Path) -> None:
         """Note that a file cannot be read."""
@@ -380,6 +345,51 @@ class _Making:
             if status.st_nlink > 1:
                 self._linked[one] = to
         return sha256
+
+
+def folders(
+    root: Path, unreadable: Callable[[Path], object] = lambda path: None
+) -> Iterator[tuple[str, Path]]:
+    """Iterate over rooms and registered users, with their folders below `root`. A folder whose name
+    no room or user can have is skipped, and so is one that is `unreadable`."""
+    yield "", root
+    for above, before in ((root, ""), (root / ".inboxes", ".inboxes/")):
+        try:
+            found = sorted(above.iterdir()) if not above.is_symlink() else []
+        except FileNotFoundError:
+            continue
+        except OSError:
+            unreadable(above)
+            continue
+        for folder in found:
+            shown = names.one_line(folder.name) == folder.name
+            if shown and not folder.name.startswith(".") and folder.is_dir():
+                yield before + folder.name.removesuffix(" (room)"), folder
+
+
+def copy_database(database: Path, to: Path, progress: Callable[[int], None]) -> None:
+    """Copy a database, as it is at this moment, to a new file. It is read in one transaction, in
+    pieces: so later commits neither change the copy nor restart it. `progress` is called with
+    percents; an error that it raises ends the copy."""
+    permissions.write(to, b"")
+    with (
+        closing(integrity.open_reader(database)) as db,
+        closing(sqlite3.connect(to, isolation_level=None)) as new,
+    ):
+        new.execute("PRAGMA synchronous = OFF")  # it is brought to the disk at its end
+        db.execute("BEGIN")
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        began = time.monotonic()
+
+        def go_on(status: int, left: int, pages: int) -> None:
+            nonlocal began
+            progress(100 * (pages - left) // max(pages, 1))
+            time.sleep(min(time.monotonic() - began, 0.05))  # others read and write, too
+            began = time.monotonic()
+
+        db.backup(new, pages=PAGES, progress=go_on)
+        new.execute("PRAGMA journal_mode = DELETE")  # one file, without others beside it
+    integrity.sync(to)
 
 
 def copy(source: IO[bytes], to: Path, wanted: Wanted) -> str:

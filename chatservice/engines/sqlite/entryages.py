@@ -101,16 +101,20 @@ class EntryAges:
         self._db = db
         self._commit = commit
         self._clocks = clocks
-        row = db.execute("SELECT state FROM passed").fetchone()
+        self.load()
+
+    def load(self) -> None:
+        """Load the time that the database has."""
+        row = self._db.execute("SELECT state FROM passed").fetchone()
         state = json.loads(row[0]) if row is not None else self._begun()
         self._now: float = state["now"]
         self._wall: float = state["wall"]
         self._debt: float = state["debt"]
         self._jumped: float = state["jumped"]
         self._gaps = [_Gap(*each) for each in state["gaps"]]
-        self._passed = clocks.passed()
+        self._passed = self._clocks.passed()
         noted = "SELECT coalesce(max(block), 0), coalesce(max(now), 0) FROM aged"
-        self._newest, self._noted = db.execute(noted).fetchone()
+        self._newest, self._noted = self._db.execute(noted).fetchone()
         self._go_on()
 
     def _begun(self) -> dict[str, Any]:

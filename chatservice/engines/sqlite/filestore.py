@@ -311,6 +311,12 @@ class FolderFileStore:
             raise filerules.missing(name)
         return [it.info(name) for it in file.versions]
 
+    async def rows_of(self, folder: str, name: str) -> Sequence[tuple[int, FileRow | None]]:
+        """Return the versions of a file that are there, oldest first, each with its row; None for
+        one that was not read yet."""
+        file = await self._file(folder, await self._spelled(folder, name))
+        return [(it.number, it.row) for it in file.versions]
+
     async def _file(self, folder: str, name: str) -> _File:
         rows = await self._table.versions(folder, name)
         try:

@@ -95,6 +95,19 @@ class LogStore:
         self._searcher = Searcher(path, index_path(path), self._indexer.make_again, limits)
         self._searching = WorkerThread(reactor, "chat-search", by_turns=limits)
 
+    def take_over(self, path: Path) -> None:
+        """Take over the content of the database at `path`, all of it or nothing, in place of what
+        is here. In any thread, before `start` and `load`."""
+        with closing(sqlite3.connect(path)) as other:
+            other.backup(self._db)
+
+    def load(self) -> None:
+        """Load again into memory what the database has, before `start`."""
+        self._last.clear()
+        self._last.update(_last_positions(self._db))
+        self._ages.load()
+        self._registry.load()
+
     def start(self) -> None:
         """From now on, leave the database to its threads."""
         for thread in (self._thread, self._reading, self._searching):

@@ -193,14 +193,16 @@ ORDER BY last DESC
 def open_database(path: Path, keeps_guests: bool = False) -> sqlite3.Connection:
     """Open the database at `path`, for one thread at a time to write to.
 
-    If there is none, it is made; an older one is upgraded, after a copy was made beside it. Guests'
-    inboxes are emptied, unless it `keeps_guests`: those of other nodes' guests. Raises
-    `Refusal` with one sentence for the operator if it cannot be used; it is unchanged then.
+    If there is none, it is made; an older one is upgraded, after a copy was made beside it. That of
+    a node of a cluster `keeps_guests`: those of all nodes. Otherwise guests' inboxes are emptied.
+    Raises `Refusal` with one sentence for the operator if it cannot be used; it is unchanged then.
     """
     with integrity.refusing(path):
         if not path.exists():
             _make(path)
         version = integrity.examine(path, VERSION)
+        if not keeps_guests:
+            _check_alone(path)
         if version < VERSION:
             upgrades.upgrade(path, version, VERSION, _SQL)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -212,6 +214,19 @@ def open_database(path: Path, keeps_guests: bool = False) -> sqlite3.Connection:
                 db.execute(f"DELETE FROM {table} WHERE log < 0")
         db.execute("DELETE FROM file WHERE shelf GLOB '.guests/*'")
         return db
+
+
+def _check_alone(path: Path) -> None:
+    """Raise `Refusal` for the database of a node: what was stored there without the others would be
+    at the positions of what they store."""
+    with closing(open_reader(path)) as db:
+        found = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'cluster'").fetchone()
+    if found is not None:
+        raise Refusal(
+            Code.NOT_STORED,
+            "The database {path} is that of a node of a cluster; start it with --engine.",
+            path=path,
+        )
 
 
 def _make(path: Path) -> None:

@@ -31,12 +31,13 @@ class SqlTables(PushTable):
         super().__init__(db, commit)
         self._last_of = last_of
         self._moved = moved
-        sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log'"
-        self.last_number = int(db.execute(sql).fetchone()[0])
+        self.last_number = 0  # until the rooms are loaded
 
     # -- rooms -----------------------------------------------------------------------------------
 
     def load_rooms(self) -> Iterable[RoomRow]:
+        last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log'"
+        self.last_number = int(self._db.execute(last).fetchone()[0])
         rules: dict[int, list[Rule]] = {}
         for log, kind, *rest in self._db.execute(
             "SELECT log, what, whom, until, who, time FROM rule"
