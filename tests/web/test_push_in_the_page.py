@@ -29,6 +29,13 @@ PushManager.prototype.subscribe = async function subscribe({applicationServerKey
 PushManager.prototype.getSubscription = async () => (localStorage.made ? made : null);
 """
 
+MADE = """async () => {
+  while (!localStorage.made) await new Promise(done => setTimeout(done, 20));
+  return localStorage.made;
+}"""
+"""Waits, in a page, for a subscription, and returns the key that it is made with. The page's policy
+forbids Playwright to wait for a function."""
+
 SHOWN = """async ([wanted, patience]) => {
   const until = Date.now() + patience * 1000;
   let found;
@@ -41,6 +48,12 @@ SHOWN = """async ([wanted, patience]) => {
 """Waits, in the service worker, for notifications: their titles, texts and tags. Showing, replacing
 and closing one takes a while."""
 
+ALONE = """async () => {
+  while ((await clients.matchAll({type: 'window'})).length)
+    await new Promise(done => setTimeout(done, 20));
+}"""
+"""Waits, in the service worker, until no page is open."""
+
 PRESS = """async () => {
   const [notification] = await registration.getNotifications();
   const press = new NotificationEvent('notificationclick', {notification});
@@ -51,6 +64,14 @@ PRESS = """async () => {
 }"""
 """Presses the first notification, in the service worker. The event is made by a script, so it may
 neither move the focus nor open a page."""
+
+PRESS_ALONE = f"""async () => {{
+  const opened = [];
+  clients.openWindow = async (address) => opened.push(address);
+  await ({PRESS})();
+  return opened;
+}}"""
+"""The same, without an open page. Returns the addresses of pages that are opened."""
 
 
 class Laptop:
@@ -81,8 +102,7 @@ class Laptop:
         bob.press("Settings")
         for it in switches:
             self.page.get_by_label(it).check()
-        self.page.wait_for_function("localStorage.made")
-        self.key = self.page.evaluate("localStorage.made")
+        self.key = self.page.evaluate(MADE)
         self.page.keyboard.press("Escape")
 
     @property
@@ -162,9 +182,9 @@ def test_a_notification_leads_to_the_talk(laptop, connect):
     alice.close()
 
 
-def test_a_subscription_ends_and_begins(laptop, connect):
-    """The page asks again for what ended with a password, and ends it for good when the user logs
-    out."""
+def test_a_page_that_is_closed(laptop, connect):
+    """Its user is told all the same, and a press opens the talk. The page asks again for what ended
+    with a password, and ends it for good when the user logs out."""
     laptop, server = laptop
     laptop.turn_on(laptop.visit(), SWITCH)
     bob = connect(server)
@@ -175,6 +195,14 @@ def test_a_subscription_ends_and_begins(laptop, connect):
     bob = laptop.visit(again=True)
     while not subscribed(server):
         laptop.page.wait_for_timeout(10)
+    laptop.page.close()
+    laptop.page = laptop.context.new_page()
+    laptop.worker.evaluate(ALONE)
+    say(connect, server, {"do": "msg", "to": "bob", "text": "psst"})
+    laptop.hand_on(laptop.gets.message(laptop.key))
+    laptop.shows(("alice", "psst", "@alice"))
+    assert laptop.worker.evaluate(PRESS_ALONE) == [f"{laptop.address}/#%40alice/1"]
+    bob = laptop.visit(again=True)
     bob.say("/quit")
     laptop.page.get_by_label("Your name").wait_for()
     assert subscribed(server) == 0
