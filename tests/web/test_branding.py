@@ -58,6 +58,8 @@ def test_a_logo_runs_no_scripts(start_server, visit, tmp_path):
     server = start_server("--page-logo", str(path))
     manifest, folder = manifest_of(HttpClient(server.port))
     assert [it["src"] for it in manifest["icons"]] == ["logo.svg"]
+    worker = HttpClient(server.port).request("GET", "/sw.js").body
+    assert re.findall(rb"icon: here\('(.*?)'\)", worker) == [b"static/logo.svg"]
     anna = visit(server)
     logo = anna.page.locator("img.logo")
     expect(logo).to_have_attribute("src", re.compile(r"/static/\w+/logo\.svg$"))

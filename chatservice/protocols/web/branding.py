@@ -46,7 +46,8 @@ class Branding(NamedTuple):
         own = colors.written(color)
         for name in ("icon.svg", "index.html"):
             parts[name] = parts[name].replace(_COLOR.encode(), own.encode())
-        page = parts["index.html"].replace(b">Chat<", f">{escape(self.name)}<".encode())
+        titled = parts["index.html"].replace(b">Chat<", f">{escape(self.name)}<".encode())
+        parts["index.html"] = titled
         if self.logo is None:
             listed = [_icon(name, f"{it[0]}x{it[0]}", it[1]) for name, it in ICONS.items()]
             listed.append(_icon("icon.svg", "any"))
@@ -55,8 +56,8 @@ class Branding(NamedTuple):
             name = f"logo.{kind}"
             parts[name] = data
             listed = [_icon(name, "any")]
-            page = re.sub(rb"icon\.svg|icon-192\.png", name.encode(), page)
-        parts["index.html"] = page
+            for each in ("index.html", "sw.js"):
+                parts[each] = re.sub(rb"icon\.svg|icon-192\.png", name.encode(), parts[each])
         manifest = json.loads(parts["manifest.webmanifest"])
         manifest |= {"name": self.name, "short_name": self.name, "theme_color": own}
         manifest["icons"] = listed
