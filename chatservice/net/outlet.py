@@ -134,7 +134,7 @@ class BoundedTransport(Connection):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        for name in ("producer", "streamingProducer", "producerPaused", "dataBuffer", "offset"):
+        for name in _SET_LATER:
             setattr(self, name, getattr(self, name))
         self._tempDataBuffer = _NOTHING
         host, *rest = self.client
@@ -260,3 +260,5 @@ def _set(sock: socket.socket, option: str, value: int) -> None:
 
 
 _NOTHING: Any = ()
+_SET_LATER = ("producer", "streamingProducer", "producerPaused", "dataBuffer", "offset", "_unread")
+"""Attributes that a class has, and a connection from its first write or pause on."""
