@@ -1,10 +1,13 @@
 """Twisted's reactor as the event loop of the domain: the port `EventLoop`."""
 
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+
+from chatservice.errors import Refusal
 
 
 class ReactorLoop:
@@ -32,5 +35,9 @@ class ReactorLoop:
         return Deferred()
 
     def failed(self, what: str) -> None:
-        """Log the exception that is being handled."""
-        self.log.failure("{what}", what=what)
+        """Log the exception that is being handled; of a refusal, its sentence."""
+        error = sys.exc_info()[1]
+        if isinstance(error, Refusal):
+            self.log.critical("{what}: {why}", what=what, why=error.sentence)
+        else:
+            self.log.failure("{what}", what=what)

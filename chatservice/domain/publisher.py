@@ -153,9 +153,9 @@ class Publisher:
         self.commits.begin()
         try:
             appended = await self._logs.append(batch.drafts, batch.read)
-        except Exception:
+        except Exception as error:
             self.commits.fail()
-            self._fail(batch)
+            self._fail(batch, error)
             unsaved = batch.read
         else:
             self.commits.succeed()
@@ -201,11 +201,12 @@ class Publisher:
             self._answer(draft.on_shown, result)
         self.on_shown({log.id: runs for log, runs in news.items()})
 
-    def _fail(self, batch: _Batch) -> None:
+    def _fail(self, batch: _Batch, error: Exception) -> None:
+        """Refuse a batch that is not stored, while the `error` is handled."""
         count = sum(len(draft.run.texts) for draft in batch.drafts)
         what = f"{count} entries" if count else "read positions"
         self._loop.failed(f"storing {what} failed")
-        refusal = not_stored()
+        refusal = error if isinstance(error, Refusal) else not_stored()
         for draft in batch.drafts:
             self._answer(draft.on_stored, refusal)
             self._answer(draft.on_shown, refusal)

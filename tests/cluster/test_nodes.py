@@ -24,7 +24,9 @@ def start(tmp_path, nats_server, request):
     stream = f"N{abs(hash(request.node.nodeid)) % 10**9}"
 
     def node(number, server=nats_server, *options):
-        it = Server(tmp_path / str(number), "--engine", server.url(stream), *options)
+        engine = server.url(stream)
+        it = Server(tmp_path / str(number), "--engine", engine, *options)
+        it.engine = engine
         started.append(it)
         return it
 
@@ -219,6 +221,42 @@ def test_the_log_goes_away(start, own_server):
     alice.send("after")
     bob.expect("alice: after")
     assert bob.seen.count("meanwhile") == 1
+
+
+def test_a_full_log(start, tmp_path):
+    """A log without room refuses what is said, in the words of the protocol, and a node that starts
+    in one sentence. When the servers have more room the node goes on, with all that it has
+    acknowledged and nothing that was refused."""
+    server = NatsServer(tmp_path, jetstream="max_file: 1MB")
+    try:
+        one = start(1, server)
+        client, _ = program(one)
+        stored, answer = [], {"event": "ok"}
+        while answer["event"] == "ok":
+            text = f"{len(stored)} " + "x" * 7000
+            client.ask(do="say", room="lobby", text=text, id=len(stored))
+            while (answer := client.event()).get("id") != len(stored):
+                pass
+            stored.append(text)
+        assert answer["code"] == "not-stored"
+        refused = stored.pop()
+        assert stored
+        status, output = run(one.engine, tmp_path / "new")
+        assert status == 1
+        assert "is full; give JetStream more room there" in output
+        assert "Traceback" not in output
+        server.kill()
+        server.config.write_text(server.config.read_text().replace("1MB", "100MB"))
+        server.start()
+        reader, _ = program(one, name="reader", after=0)
+        for text in stored:
+            assert reader.event("message")["text"] == text
+        client.ask(do="say", room="lobby", text="after", id="after")
+        assert reader.event("message")["text"] == "after"
+        assert refused not in reader.seen
+        assert "Traceback" not in one.log.so_far()
+    finally:
+        server.kill()
 
 
 def test_bad_starts(tmp_path, nats_server, start):

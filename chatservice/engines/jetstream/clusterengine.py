@@ -115,8 +115,15 @@ class JetStreamEngine:
         await link.follow(applied, self.logs.receive, self._fell_behind)
         gone = bool(former) and not await link.is_alive(former)
         if gone:  # it is this node, before it was started again
-            self.logs.commit("node_gone", former)
-        await self.logs.commit("node_started", self._node)
+            self.logs.commit("node_gone", former).addErrback(lambda failure: None)
+        try:
+            await self.logs.commit("node_started", self._node)
+        except Refusal:
+            text = (
+                "The log of {servers} is full; give JetStream more room there (max_file), and "
+                "start nats-server again."
+            )
+            raise Refusal(Code.NOT_STORED, text, servers=self._address) from None
         self._looking.start(LOOK_SECONDS, now=False)
         self._watching.start(WATCH_SECONDS, now=False)
         self.snapshots.start()
