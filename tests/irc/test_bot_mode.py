@@ -31,7 +31,10 @@ def test_a_bot_is_marked(server, join_irc):
 
 def test_modes_of_users(server, join_irc):
     """A mode that is not there has 501, another user 502, and one who is not here 401
-    (https://modern.ircdocs.horse/#mode-message)."""
+    (https://modern.ircdocs.horse/#mode-message). Those that clients set by themselves are nobody's
+    business."""
     bob, _ = join_irc(server, "bob"), join_irc(server, "ann")
     bob.send("MODE bob +xB-y", "MODE ann +B", "MODE ann", "MODE nosuch", "MODE BOB")
     assert [it.command for it in bob.settled()] == ["MODE", "501", "502", "502", "401", "221"]
+    bob.send("MODE bob +iw")
+    assert bob.until("221").params == ("bob", "+B")

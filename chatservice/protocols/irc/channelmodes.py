@@ -68,11 +68,16 @@ def _of_user(it: IrcSession, whom: str, asked: str) -> None:
         it.numeric(Numeric.NOSUCHNICK, whom[:64], "Nobody of that name is here.")
     elif names.key(whom) != it.user.key:
         it.numeric(Numeric.USERSDONTMATCH, "You can only see and change your own modes.")
-    elif not asked:
+    elif not set(asked) - _SET_BY_CLIENTS:
         operator = "o" if it.chat.rights.is_operator(it.user) else ""
         it.numeric(Numeric.UMODEIS, f"+{BOT_MODE if it.session.traits.bot else ''}{operator}")
     else:
         _change_own(it, asked[:MOST_MODES])
+
+
+_SET_BY_CLIENTS = frozenset("+-iw")
+"""Modes that clients set by themselves as they come in, as irssi sets `i`. Nothing follows from
+them, so what holds is shown."""
 
 
 def _change_own(it: IrcSession, asked: str) -> None:
@@ -81,7 +86,7 @@ def _change_own(it: IrcSession, asked: str) -> None:
         if sign in "+-":
             on = sign == "+"
         elif sign != BOT_MODE:
-            known = False
+            known = known and sign in _SET_BY_CLIENTS
         elif it.session.traits.bot is not on:
             it.session.traits = _marked(it.session.traits, on)
             it.chat.users.elsewhere.note(it.user)

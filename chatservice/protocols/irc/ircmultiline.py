@@ -29,17 +29,21 @@ class OpenText:
         self.lines = 0
         self.failed = False
 
-    def take(self, message: IrcMessage) -> str:
-        """Take a further line, and return what is wrong with it, or an empty string."""
+    def take(self, message: IrcMessage) -> tuple[str, ...]:
+        """Take a further line. Return what is wrong with it, and the parameters that tell of
+        that; or nothing."""
         if message.param(0) != self.target or message.command not in ("PRIVMSG", "NOTICE"):
-            return "INVALID_TARGET"
+            others = self.target[:SHOWN] or "*", message.param(0)[:SHOWN] or "*"
+            return "MULTILINE_INVALID_TARGET", *others
         before = "" if not self.lines or CONCAT in message.tags else "\n"
         self.command = message.command
         self.lines += 1
         self.text = f"{self.text}{before}{message.param(1)}"
         if len(self.text.encode()) > MOST_BYTES:
-            return "MAX_BYTES"
-        return "MAX_LINES" if self.lines > names.TEXT_LINES else ""
+            return "MULTILINE_MAX_BYTES", str(MOST_BYTES)
+        if self.lines > names.TEXT_LINES:
+            return "MULTILINE_MAX_LINES", str(names.TEXT_LINES)
+        return ()
 
 
 def batch(it: IrcSession, message: IrcMessage) -> Awaitable[None] | None:
@@ -52,7 +56,7 @@ def batch(it: IrcSession, message: IrcMessage) -> Awaitable[None] | None:
         return None
     if not isinstance(text, OpenText) or reference != f"-{text.reference}":
         told = "There is no such batch, or its text was refused."
-        it.fail("BATCH", "MULTILINE_INVALID", reference[:SHOWN] or "*", told)
+        it.fail("BATCH", "MULTILINE_INVALID", told)
         return None
     it.open_text = None
     if text.failed:
@@ -68,7 +72,7 @@ def say(it: IrcSession, message: IrcMessage) -> Awaitable[None] | None:
     if not reference or not it.has(Caps.MULTILINE):
         return message_(it, message)
     it.count()
-    fault = "INVALID"
+    fault: tuple[str, ...] = ("MULTILINE_INVALID",)
     if isinstance(text, OpenText) and text.reference == reference:
         if text.failed:
             return None
@@ -76,7 +80,7 @@ def say(it: IrcSession, message: IrcMessage) -> Awaitable[None] | None:
         text.failed = bool(fault)
     if fault:
         told = "That text was not begun, is too long, or goes elsewhere; it is not said."
-        it.fail("BATCH", f"MULTILINE_{fault}", Caps.MULTILINE, told)
+        it.fail("BATCH", *fault, told)
     return None
 
 
