@@ -17,7 +17,7 @@ from tests.harm.test_streams import pieces
 from tests.irc.clients import IrcClient
 from tests.servers import RawClient
 
-TAGS = "message-tags server-time account-tag standard-replies"
+TAGS = "message-tags server-time account-tag standard-replies away-notify"
 
 
 class Channel:
@@ -56,7 +56,8 @@ class Channel:
         found = check_irc("".join(f"{line}\n" for line in lines).encode())
         told = [it for it in found if not it["command"].isdigit()]  # else it answers this client
         kinds = {"PRIVMSG", "TOPIC", "NOTICE"}
-        assert {it["command"] for it in told} <= kinds | {"JOIN", "QUIT", "FAIL"}
+        others = {"JOIN", "QUIT", "FAIL", "AWAY", "TAGMSG"}
+        assert {it["command"] for it in told} <= kinds | others
         return [it["text"] or "" for it in told if it["command"] in kinds]
 
 
@@ -70,15 +71,25 @@ def room(house: WatchedServer) -> Iterator[Channel]:
 
 @pytest.mark.parametrize("text", each("texts.txt", "harmless.txt"))
 def test_what_programs_say(room, text):
-    """Said, done, and as the topic: IRC clients read lines of the writer's, and nothing else."""
+    """Said, done, edited, as the topic, a reaction, a word in private, or the reason to be away:
+    IRC clients read lines of the writer's, and nothing else."""
     end = room.mark()
     with suppress(UnicodeError):
         text.encode()
-        for do, name in (("say", "text"), ("me", "text"), ("topic", "text")):
-            it = json.dumps({"do": do, "room": "lab", name: text}).encode()
+        for asked in (
+            *({"do": do, "room": "lab", "text": text} for do in ("say", "edit", "me", "topic")),
+            {"do": "react", "room": "lab", "position": 1, "word": text},
+            *({"do": "msg", "to": to, "text": text} for to in ("plain", "rich")),
+            {"do": "away", "text": text},
+        ):
+            it = json.dumps(asked).encode()
             if len(it) <= names.LINE_BYTES:
                 room.mal.send(it)
     room.mal.ask(do="say", room="lab", text=end)
+    lines = []
+    while end not in (line := room.mal.line()):
+        lines.append(line)
+    check_json("".join(f"{line}\n" for line in lines).encode())
     for client in (room.plain, room.rich):
         for shown in room.read(client, end):
             assert "\r" not in shown
