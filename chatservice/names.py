@@ -50,7 +50,8 @@ OPERATOR = OPERATOR_KEY = "operator"
 """The user of the admin socket, whose name is its own key."""
 
 RESERVED = (OPERATOR, "server", "nickserv")
-"""Names that speak for the server, the last one with users of IRC. Nobody can take them, nor names that look like them."""
+"""Names that speak for the server, the last one with users of IRC. Nobody can take them, nor names
+that look like them."""
 
 _DELETED = re.compile(r"deleted-[0-9]+")
 """The name that a deleted account or room gets (`deleted_name`)."""

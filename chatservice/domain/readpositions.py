@@ -45,9 +45,12 @@ class ReadPositions:
 
     def first_shown(self, user: User, room: Room, recent: bool = True) -> int:
         """Return the position behind which a person who comes in is shown entries: all unread ones
-        up to a bound, or else the last few, if they see `recent` ones."""
+        up to a bound, or else the last few, if they see `recent` ones. Those that another session
+        of theirs was shown a moment ago are read."""
         kept = user.kept.rooms.get(room.number) if user.kept is not None else None
         last = room.log.last
+        if kept is not None:
+            self._catch_up(user, room)
         if kept is not None and kept.read < last:
             return max(kept.read, last - self._limits.unread_shown)
         return max(last - self._limits.recent_lines, 0) if recent else last
@@ -76,10 +79,14 @@ class ReadPositions:
 
     def catch_up(self, user: User) -> None:
         """Note what the sessions of a user have been shown, up to now."""
+        for room in {room: None for session in user.sessions for room in session.rooms}:
+            self._catch_up(user, room)
+
+    def _catch_up(self, user: User, room: Room) -> None:
         for session in user.sessions:
-            for room in session.rooms:
-                if room.sessions[session] in self._reading:
-                    self._note(room.sessions[session])
+            cursor = room.sessions.get(session)
+            if cursor in self._reading:
+                self._note(cursor)
 
     def position(self, session: Session, room: Room) -> int:
         """Return the read position of a session's user in a room that they keep."""

@@ -87,6 +87,8 @@ class WeeChat(Program):
             f"/set logger.file.path {folder}/logs",
             "/set logger.level.irc 9",
             "/set irc.look.smart_filter off",
+            "/set irc.server_default.anti_flood_prio_high 0",  # else it waits 2 s before each line
+            "/set irc.server_default.anti_flood_prio_low 0",
             f"/server add chat 127.0.0.1/{port}",
             f"/set irc.server.chat.nicks {nick}",
             *(f"/set irc.server.chat.{it}" for it in settings),
@@ -103,15 +105,19 @@ class WeeChat(Program):
 
 
 class Irssi(Program):
-    """irssi, on a terminal."""
+    """irssi, on a terminal. With a password, it logs in."""
 
-    def __init__(self, folder: Path, port: int, nick: str) -> None:
+    def __init__(self, folder: Path, port: int, nick: str, secret: str = "") -> None:
         folder.mkdir()
         (folder / "logs").mkdir()
+        sasl = f'sasl_mechanism = "PLAIN"; sasl_username = "{nick}"; sasl_password = "{secret}";'
         (folder / "config").write_text(
+            f'servers = ( {{ address = "127.0.0.1"; port = "{port}"; chatnet = "chat"; }} );\n'
+            f'chatnets = {{ chat = {{ type = "IRC"; {sasl if secret else ""} }}; }};\n'
             'settings = { "fe-common/core" = { autolog = "yes"; autolog_level = "all"; '
             f'autolog_path = "{folder}/logs/$tag.$0.log"; }}; '
-            f'core = {{ real_name = "x"; user_name = "x"; nick = "{nick}"; }}; }};\n'
+            f'core = {{ real_name = "x"; user_name = "x"; nick = "{nick}"; }}; '
+            '"irc/core" = { cmds_max_at_once = "100"; }; };\n'  # else it waits 2 s before each
         )
         command = ("irssi", f"--home={folder}", f"--config={folder}/config", "-n", nick)
-        super().__init__(folder, *command, "-c", "127.0.0.1", "-p", str(port))
+        super().__init__(folder, *command, "-c", "chat")

@@ -156,8 +156,8 @@ def test_clients_of_one_user(server, join_irc, lab):
 
 def test_unread_comes_once(server, join_irc, connect):
     """A registered user comes back into their rooms, and is shown what was said meanwhile, and what
-    came for them alone; the next time, nothing of it. Without server-time, it begins with its
-    time."""
+    came for them alone; the next time, and on another client, nothing of it. Without server-time,
+    it begins with its time."""
     register(connect, server, "carla")
     first = join_irc(server, "carla", secret="secret-1")
     first.send("JOIN #lab", "PRIVMSG #lab :before")
@@ -181,3 +181,5 @@ def test_unread_comes_once(server, join_irc, connect):
     told = third.until("PRIVMSG").params[1]
     assert re.fullmatch(r"\[[-0-9]{10} [0-9:]{8}Z #3\] once more", told)
     assert third.settled() == []
+    fourth = join_irc(server, "carla", secret="secret-1")
+    assert "PRIVMSG" not in {it.command for it in fourth.settled()}

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.irc.programs import Irssi, WeeChat
+from tests.irc.test_registration import register
 
 
 @pytest.fixture
@@ -73,3 +74,49 @@ def test_irssi(server, run, connect):
     irssi.type("/window goto #lab")
     irssi.type("/part #lab")
     irssi.expect("ida.* has left #lab")
+
+
+def test_one_user_with_two_clients(server, run, connect):
+    """Both log in with SASL and are put into the user's rooms. Each shows the other's words, edits,
+    links to files and kicks. What is said while both are away is shown by the first one that comes
+    back, once."""
+    register(connect, server, "wendy")
+    anna = connect(server, "anna")
+    anna.send("/register secret-2", "/create den")
+    anna.expect("You are in den")
+    sasl = ("sasl_username wendy", "sasl_password secret-1")
+    weechat = run(WeeChat, server.port, "wendy", *sasl)
+    weechat.expect("You are logged in")
+    weechat.type("/join #den")
+    weechat.expect("wendy.*has joined #den")
+    irssi = run(Irssi, server.port, "wendy", "secret-1")
+    irssi.expect("wendy.* has joined #den")
+    weechat.type("/msg #den from weechat")
+    irssi.expect("< ?wendy> from weechat")
+    irssi.type("/msg #den from irssi")
+    weechat.expect(r"wendy\tfrom irssi")
+    irssi.type("/msg anna for anna alone")
+    weechat.expect(r"wendy\tfor anna alone")
+    carl = connect(server, "carl")
+    carl.send("/join den")
+    anna.expect("carl came in")
+    anna.send("wrong", "/edit right", "/put notes.txt 3", "abc", "/kick carl too loud")
+    link = f"http://127.0.0.1:{server.port}/den/notes.txt"
+    for client in (weechat, irssi):
+        client.expect(r"@anna(>|\t).*\* right")
+        client.expect(f"shared notes.txt .3 bytes.: {link}")
+        client.expect("carl.*too loud")
+        client.type("/disconnect")
+    anna.expect("wendy left")
+    anna.send("said meanwhile", "@wendy this waits")
+    anna.expect("wendy")
+    weechat.type("/connect chat")
+    weechat.expect(r"@anna\tsaid meanwhile")
+    weechat.expect(r"anna\tthis waits")
+    irssi.type("/connect chat")
+    irssi.expect(r"(?s)\[chat.#den.log\].*Log closed.*wendy.* has joined #den")
+    anna.send("said now")
+    weechat.expect(r"@anna\tsaid now")
+    irssi.expect("<@anna> said now")
+    assert weechat.shown().count("anna\tsaid meanwhile") == 1
+    assert "said meanwhile" not in irssi.shown()
