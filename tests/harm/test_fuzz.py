@@ -143,7 +143,7 @@ def test_streams(whole, data, places, before):
 
 
 @pytest.mark.long
-@settings(max_examples=20_000)
+@settings(max_examples=12_000)
 @given(data=STREAMS, places=CUTS, before=BEFORE)
 def test_many_streams(whole, data, places, before):
     """The same, more often."""

@@ -1,6 +1,7 @@
 """Harmful texts from operators. An order is shown to others, kept in the record, and logged."""
 
 import json
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,8 +29,15 @@ TEXTS = {
 """The corpus without half surrogate pairs: a line with one is refused as a whole."""
 
 
+def shapes(text: str) -> tuple[str, ...]:
+    """Return the shapes that a text takes: itself, and two others, which texts take in turn."""
+    at = zlib.crc32(text.encode(errors="surrogatepass"))
+    others = SHAPES[1:]
+    return SHAPES[0], others[at % len(others)], others[(at + 1) % len(others)]
+
+
 def orders(room: str, text: str) -> Iterator[dict[str, Any]]:
-    """Iterate over requests with a text, in all its shapes, in one of their fields."""
+    """Iterate over requests with a text, in its shapes, in one of their fields."""
     good = {"user": "victim", "name": "victim", "to": "victim", "text": "why", "time": "1h"}
     for command in COMMANDS.values():
         if command.name in NOT_HERE or not command.formats & Format.JSON:
@@ -44,7 +52,7 @@ def orders(room: str, text: str) -> Iterator[dict[str, Any]]:
                 if not it.is_optional(Format.JSON)
             }
             there = {"room": room} if any(it.name == "room" for it in args) else {}
-            for shape in SHAPES:
+            for shape in shapes(text):
                 yield {"do": command.name, **needed, **there, arg.name: shape.format(text)}
 
 

@@ -326,4 +326,4 @@ class TestAnyOrder(AnyOrder.TestCase):
 class TestAnyOrderLong(AnyOrder.TestCase):
     """More and longer runs of the same machine."""
 
-    settings = settings(max_examples=300, stateful_step_count=60)
+    settings = settings(max_examples=200, stateful_step_count=60)
