@@ -14,6 +14,7 @@ from chatservice.engines.jetstream.base import Base
 from chatservice.engines.jetstream.clustertables import Claim
 from chatservice.engines.jetstream.logaddress import LogAddress
 from chatservice.engines.jetstream.natslink import LogInfo, NatsLink, NotStored
+from chatservice.engines.jetstream.nodebackup import NodeBackup
 from chatservice.engines.jetstream.replicatedlogs import ReplicatedLogs
 from chatservice.engines.jetstream.sharedclaims import SharedNameClaims
 from chatservice.engines.jetstream.sharedfiles import SharedFiles
@@ -75,6 +76,7 @@ class JetStreamEngine:
         self.pushes = self._local.pushes
         self.hasher, self.authenticator = self._local.hasher, self._local.authenticator
         self.maintenance = self._local.maintenance
+        self.maintenance.nodes = NodeBackup(reactor, self.files)
         self.claims = SharedNameClaims(self.accounts.claims, self.logs.commit, self._node)
         self.others: SharedPresence = SharedPresence(
             reactor, self._node, lambda: frozenset(self.logs.cluster.nodes), limits or Limits()

@@ -69,6 +69,12 @@ class ClusterTables:
         self._db.executescript(f"BEGIN; {_TABLES} {filerecords.TABLE} {insert}; COMMIT;")
         self.cluster = cluster
 
+    @staticmethod
+    def drop(db: sqlite3.Connection) -> None:
+        """Let a database be of no cluster any more."""
+        tables = ("cluster", "node", "claim", "moved", "shared_file")
+        db.executescript("".join(f"DROP TABLE {it};" for it in tables))
+
     def note_node(self, node: str) -> None:
         """Note which node writes here from now on."""
         self._db.execute("UPDATE cluster SET node = ?", (node,))

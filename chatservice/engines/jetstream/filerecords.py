@@ -156,6 +156,11 @@ class FileRecords:
         return _records(db, "WHERE folder = ? ORDER BY name, version", folder)
 
     @staticmethod
+    def all(db: sqlite3.Connection) -> list[FileRecord]:
+        """Return the versions of all files, by folder and name, oldest first."""
+        return _records(db, "ORDER BY folder, name, version")
+
+    @staticmethod
     def places(db: sqlite3.Connection, size: int, sha256: str) -> list[FileLocation]:
         """Return the locations of files with that content."""
         found = _records(db, "WHERE sha256 = ? AND size = ?", sha256, size)

@@ -9,7 +9,7 @@ is fetched, as an upload is received: resumed, and checked by its SHA-256.
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import IO, Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -27,6 +27,7 @@ from chatservice.engines.jetstream.chunkstream import CHUNK_BYTES, IN_FLIGHT, Ch
 from chatservice.engines.jetstream.filerecords import FileRecord, FileRecords, Unneeded
 from chatservice.engines.keyedlock import KeyedLock
 from chatservice.engines.sqlite.filestore import FolderFileStore
+from chatservice.engines.sqlite.readers import OpenFile
 from chatservice.entries import FileMark
 from chatservice.errors import Code, Refusal
 from chatservice.replies import FileInfo
@@ -81,7 +82,7 @@ class SharedFiles:
         rows: Sequence[FileRecord] = await self._look(FileRecords.versions, folder, name)
         return rows
 
-    async def open(self, folder: str, name: str, version: int | None = None) -> FileReader:
+    async def open(self, folder: str, name: str, version: int | None = None) -> OpenFile:
         folder = self.local.folder_now(folder)
         rows = await self._versions(folder, name)
         found = [it for it in rows if version is None or it.version == version]
@@ -97,7 +98,15 @@ class SharedFiles:
             raise _not_here(name)
         return reader
 
-    async def _open_here(self, record: FileRecord) -> FileReader | None:
+    async def duplicate(self, folder: str, name: str, version: int) -> IO[bytes]:
+        """Return a file, opened, for a thread to read. Raises `Refusal`."""
+        reader = await self.open(folder, name, version)
+        try:
+            return reader.duplicate()
+        finally:
+            reader.close()
+
+    async def _open_here(self, record: FileRecord) -> OpenFile | None:
         """Open this node's copy of a file, if there is one."""
         for place in await self.local.places(record.size, record.sha256):
             with suppress(Refusal):

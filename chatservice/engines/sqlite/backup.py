@@ -21,11 +21,11 @@ import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol
 
 from chatservice import __version__, names
 from chatservice.domain.ports.engine_ports import BackupSummary
@@ -56,10 +56,35 @@ Wanted = Callable[[], None]
 """Called now and then. Raises `Refusal` once the work is not wanted any more."""
 
 
+class NodeFile(NamedTuple):
+    """A version of a file of a cluster: its folder, its name, its number, and the rest of its row
+    in the table `file`."""
+
+    folder: str
+    name: str
+    version: int
+    sha256: str
+    who: str
+    time: int
+    owner: str
+
+
+class NodeFiles(Protocol):
+    """The files of all nodes of a cluster, for a backup at one of them."""
+
+    def detach(self, db: sqlite3.Connection) -> Sequence[NodeFile]:
+        """Let a copy of the node's database be that of a server that runs alone. Return the files
+        that it is to have, the versions of each from the oldest on."""
+
+    def open(self, file: NodeFile) -> IO[bytes]:
+        """Open a file, which may have to be fetched first. Raises `Refusal` and `OSError`."""
+
+
 class BackupSource(NamedTuple):
     """The files of a backup: the `database`, the root of the `files` with the path of each folder,
     the server's own `key`, if there is one, and further `keys`: PEM files, or folders of them.
-    `is_changing(folder, name)` says whether a file has its name, but may not have its row yet."""
+    `is_changing(folder, name)` says whether a file has its name, but may not have its row yet. At a
+    node of a cluster, the files are those of all `nodes`."""
 
     database: Path
     files: Path
@@ -67,6 +92,7 @@ class BackupSource(NamedTuple):
     is_changing: Callable[[str, str], bool]
     key: Path
     keys: tuple[Path, ...] = ()
+    nodes: NodeFiles | None = None
 
 
 def make(source: BackupSource, to: Path, tell: Tell, wanted: Wanted) -> BackupSummary:
@@ -223,6 +249,9 @@ class _Making:
                 self._made.key = self._made.key or is_of_tls
                 if copied is not None:
                     yield name, copied
+        if self._source.nodes is not None:
+            yield from self._of_all_nodes(self._source.nodes)
+            return
         yield from self._dropped_in()  # first: their names are not free for older versions
         with closing(sqlite3.connect(self._part / DATABASE, isolation_level=None)) as db:
             gone = []
@@ -239,6 +268,42 @@ class _Making:
             db.executemany("DELETE FROM file WHERE shelf = ? AND name = ? AND version = ?", gone)
             db.execute("COMMIT")
         integrity.sync(self._part / DATABASE)
+
+    def _of_all_nodes(self, nodes: NodeFiles) -> Iterator[tuple[str, str]]:
+        """Copy the files of all nodes to where a server has them that runs alone."""
+        with closing(sqlite3.connect(self._part / DATABASE, isolation_level=None)) as db:
+            found = nodes.detach(db)
+            newest = {(it.folder, it.name): it.version for it in found}
+            for it in found:
+                beside = " (room)" if it.folder and ("", it.folder) in newest else ""
+                path = self._part / FILES / f"{it.folder}{beside}"
+                if it.version < newest[it.folder, it.name]:
+                    path = plainfiles.version_path(path, it.name, it.version)
+                else:
+                    path /= it.name
+                if self._is_fetched(nodes, it, path):
+                    size, mtime = path.stat().st_size, path.stat().st_mtime_ns
+                    row = (*it[:3], size, mtime, *it[3:])
+                    db.execute(f"INSERT INTO file VALUES ({', '.join('?' * len(row))})", row)
+                    self._made.files += 1
+                    self._made.bytes += size
+                    self._tell(f"{self._made.files} files")
+                    yield path.relative_to(self._part).as_posix(), it.sha256
+        integrity.sync(self._part / DATABASE)
+
+    def _is_fetched(self, nodes: NodeFiles, it: NodeFile, path: Path) -> bool:
+        """Copy a file of the nodes. Return whether its bytes are there, and the right ones."""
+        try:
+            with nodes.open(it) as file:
+                permissions.make_folders(path.parent, permissions.FOLDER)
+                if copy(file, path, self._wanted) == it.sha256:
+                    return True
+            path.unlink()
+        except Refusal as refusal:
+            if refusal.code is Code.CANCELLED:
+                raise
+        self._leave_out(path)
+        return False
 
     def _keys(self) -> Iterator[tuple[Path, str]]:
         yield self._source.key, KEY

@@ -26,7 +26,7 @@ TELL_SECONDS = 1.0
 
 class LocalMaintenance:
     """The port `Maintenance` for one process, with its database at `path`. `keys`
-    are the operator's TLS keys."""
+    are the operator's TLS keys. At a node of a cluster, `nodes` has the files of all."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class LocalMaintenance:
         self._path = path
         self._store = store
         self._folders = folders
+        self.nodes: backup.NodeFiles | None = None
 
     async def stats(self) -> StorageStats:
         files, shared = await self._store.file_table.count()
@@ -67,7 +68,8 @@ class LocalMaintenance:
             raise Refusal(Code.TOO_MANY, "A backup is being made already; wait for it to end.")
         files = self._folders
         made_of = (self._path, files.root, files.path_of, files.is_changing)
-        source = backup.BackupSource(*made_of, self._path.with_name(backup.KEY), self._keys)
+        key = self._path.with_name(backup.KEY)
+        source = backup.BackupSource(*made_of, key, self._keys, self.nodes)
         progress = _Progress(self._reactor, tell)
 
         def check() -> None:

@@ -88,6 +88,10 @@ class OpenFile(ThreadedReader):
         sending = self._thread.move(descriptor, EVENT_WRITE, lambda: self._send(descriptor))
         return sending.addBoth(self._done)
 
+    def duplicate(self) -> IO[bytes]:
+        """Return the file, opened once more."""
+        return os.fdopen(os.dup(self._file.fileno()), "rb", buffering=0)
+
     def close(self) -> None:
         super().close()
         if self._is_read and self._socket is not None:

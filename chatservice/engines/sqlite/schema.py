@@ -224,7 +224,8 @@ def _check_alone(path: Path) -> None:
     if found is not None:
         raise Refusal(
             Code.NOT_STORED,
-            "The database {path} is that of a node of a cluster; start it with --engine.",
+            "The database {path} is that of a node of a cluster; start it with --engine, or use a "
+            "backup of a node (chatctl restore) for a server that runs alone.",
             path=path,
         )
 
