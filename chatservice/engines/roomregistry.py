@@ -66,10 +66,11 @@ class RoomRegistry:
             self._overtaken.discard(room)
             yield
 
-    def changed_elsewhere(self, room: int) -> None:
-        """Note that another node changes a room: whoever holds it here has not seen that."""
-        if self._locks.is_locked(room):
-            self._overtaken.add(room)
+    def changed_elsewhere(self, room: int | None = None) -> None:
+        """Note that another node changes a room, or maybe any: whoever holds it here has not seen
+        that."""
+        rooms = self.rows if room is None else (room,)
+        self._overtaken.update(it for it in rooms if self._locks.is_locked(it))
 
     def _check_held(self, room: int) -> None:
         """Raise `Refusal` (not-stored, no-such-room) if a room was changed elsewhere since its lock

@@ -99,6 +99,30 @@ async def test_a_fetch_goes_on_where_it_stopped(nodes):  # noqa: F811
 
 
 @pytest_twisted.ensureDeferred
+async def test_fetched_copies_leave_room(nodes, monkeypatch):  # noqa: F811
+    """They have no more bytes than are left free: the one that was not asked for longest goes, and
+    is fetched again when somebody asks."""
+    one, other = nodes.engines
+    for name in "abc":
+        await put(one, name.encode() * 1000, name=f"{name}.bin")
+    await nodes.settle()
+    local = other.files.local
+
+    def free():
+        """Return the free bytes of a disk of 5000."""
+        there = [it.stat().st_size for it in (local.root / "lab").rglob("*") if it.is_file()]
+        return 5000 - sum(there)
+
+    monkeypatch.setattr(local, "free", free)
+    for name in "abac":
+        assert await whole(other, f"{name}.bin") == name.encode() * 1000
+    assert {row.name for _, row in await local.unowned()} == {"a.bin", "c.bin"}
+    assert await whole(other, "b.bin") == b"b" * 1000
+    assert {row.name for _, row in await local.unowned()} == {"b.bin", "c.bin"}
+    assert len(await one.files.local.places(1000, hashlib.sha256(b"b" * 1000).hexdigest())) == 1
+
+
+@pytest_twisted.ensureDeferred
 async def test_damaged_bytes_are_not_served(nodes):  # noqa: F811
     """A chunk that is not as it was is found by the file's SHA-256."""
     one, other = nodes.engines

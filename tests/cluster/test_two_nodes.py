@@ -1,5 +1,6 @@
 """Two nodes over one log: what one stores the other has, and each race has one winner."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -15,7 +16,7 @@ from chatservice.domain.ports.log_ports import BlockReplaced
 from chatservice.domain.ports.node_ports import UserState
 from chatservice.domain.ports.room_ports import RoomChanged, RulesChanged
 from chatservice.domain.rules import Access, Rule, RuleKind
-from chatservice.engines.jetstream import natslink
+from chatservice.engines.jetstream import natslink, wire
 from chatservice.engines.jetstream.replicatedlogs import REFUSE_SECONDS
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
@@ -223,6 +224,31 @@ async def test_one_of_two_moderators_looks_again(nodes):
 
 
 @pytest_twisted.ensureDeferred
+async def test_an_account_that_is_deleted_gets_no_rule(nodes):
+    """A moderator names a user whose account another node deletes at the same moment: whoever
+    registers that name next has no rights by it."""
+    one, other = nodes.engines
+    lab = await room(one)
+    await one.accounts.register("alice", "hash", None, NOW)
+    await nodes.settle()
+    rule = Rule(RuleKind.MODERATOR, "alice", 0, "root", NOW)
+
+    async def promote():
+        async with one.rooms.exclusive(lab):
+            await one.rooms.change_rules(RulesChanged(lab, added=(rule,)))
+
+    one.logs._publishing = True  # so that it is published behind the deletion
+    promoting = Deferred.fromCoroutine(code_of(promote()))
+    await other.accounts.delete("alice", "deleted-7")
+    one.logs._publish()
+    assert await promoting == Code.NOT_STORED
+    await nodes.settle()
+    for at, engine in enumerate(nodes.engines):
+        assert nodes.rows(at)["rule"] == []
+        assert not engine.rooms.rows[lab].rules
+
+
+@pytest_twisted.ensureDeferred
 async def test_what_is_erased_is_gone_everywhere(nodes):
     """An erased text is in neither database, and both nodes show their readers that it is gone."""
     one, other = nodes.engines
@@ -304,7 +330,7 @@ async def test_a_message_that_is_lost_on_its_way(tmp_path, nats_server, monkeypa
         await other._link.do(renew())
         await append(one, say(lab, "hello"))
         await lost
-        while other.logs.cluster.applied < one.logs.cluster.applied:
+        while other._link._applied < one.logs.cluster.applied:  # until it is committed
             await deferLater(reactor, 0.01)
         assert await texts(other, lab) == ["hello"]
     finally:
@@ -445,6 +471,71 @@ async def test_the_state_of_a_cluster(nodes):
     status = await one.others.status()
     assert sorted((it.here, it.lag) for it in status.nodes) == [(False, -1), (True, 0)]
     await nodes.restart(1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_versions_side_by_side(nodes):
+    """A newer node writes what the older ones read, while there are any. After that an older one
+    ends with a sentence, and has stored nothing of what it cannot read; upgraded, it goes on."""
+    one, other = nodes.engines
+    lab = await room(one)
+    await nodes.settle()
+    await other.stop()
+    newer = nodes.engines[1] = nodes._engine(1)
+    newer.logs.format = 2
+    await newer.start()
+    assert await append(newer, say(lab, "both read this")) == [1]
+    await nodes.settle()
+    assert await texts(one, lab) == ["both read this"]
+    await one.stop()
+    await newer.logs.commit("node_gone", one._node)
+    before = newer.logs.cluster.applied
+    await append(newer, say(lab, "only the newer one reads this"))
+    nodes.engines[0] = older = nodes._engine(0)
+    ended = Deferred()
+    older.logs.on_end = ended.callback
+    Deferred.fromCoroutine(older.start())
+    assert "it has the format 2; install the version" in (await ended).sentence
+    await older.stop()
+    assert older.logs.cluster.applied <= before
+    upgraded = nodes.engines[0] = nodes._engine(0)
+    upgraded.logs.format = 2
+    await upgraded.start()
+    assert nodes.rows(0) == nodes.rows(1)
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_operation_of_an_unknown_kind(nodes):
+    """A node that cannot make an operation ends before it: it would never have what that does."""
+    one, _ = nodes.engines
+    ended = [Deferred(), Deferred()]
+    for engine, it in zip(nodes.engines, ended, strict=True):
+        engine.logs.on_end = it.callback
+    sequence = await one._link.publish(wire.encode(one._node, 99, ['["dance",0,[]]']))
+    for engine, it in zip(nodes.engines, ended, strict=True):
+        assert "it has the unknown operation dance" in (await it).sentence
+        assert engine.logs.cluster.applied < sequence
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_copied_directory(nodes, tmp_path):
+    """Nodes have no names to be given twice: a copy of a node's directory is another node. The
+    directory itself is one node's alone."""
+    one, other = nodes.engines
+    lab = await room(one)
+    await nodes.settle()
+    with pytest.raises(Refusal) as caught:
+        nodes._engine(1)
+    assert "Another server is using" in caught.value.sentence
+    await other.stop()
+    shutil.copytree(tmp_path / "1", tmp_path / "2")
+    await nodes.restart(1)
+    third = await nodes.start()
+    assert await append(third, say(lab, "from the copy")) == [1]
+    assert await append(nodes.engines[1], say(lab, "from the first")) == [2]
+    await nodes.settle()
+    assert nodes.rows(0) == nodes.rows(1) == nodes.rows(2)
+    assert len(one.logs.cluster.nodes) == 3
 
 
 @pytest_twisted.ensureDeferred

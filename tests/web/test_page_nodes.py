@@ -3,7 +3,7 @@
 import pytest
 
 from tests.cluster.conftest import nats_server  # noqa: F401 - a fixture
-from tests.cluster.natsservers import NatsServer, free_ports
+from tests.cluster.natsservers import free_ports
 from tests.servers import PATIENCE, RawClient, Server
 from tests.web.people import Person
 

@@ -86,7 +86,7 @@ class JetStreamEngine:
             release_claim=self.claims.released,
             **self.files.effects,
             node_gone=self._ended,
-            node_started=lambda result, node: self.others.started(node),
+            node_started=lambda result, node, format_: self.others.started(node),
         )
         self.snapshots = Snapshots(reactor, data, self._node, self.logs)
         self._base = Base(self.snapshots, copies)
@@ -119,7 +119,7 @@ class JetStreamEngine:
         if gone:  # it is this node, before it was started again
             self.logs.commit("node_gone", former).addErrback(lambda failure: None)
         try:
-            await self.logs.commit("node_started", self._node)
+            await self.logs.commit("node_started", self._node, self.logs.format)
         except Refusal:
             text = (
                 "The log of {servers} is full; give JetStream more room there (max_file), and "
@@ -212,7 +212,7 @@ class JetStreamEngine:
         """See whether the other nodes live. The names of a dead one's guests become free."""
         assert self._link is not None
         self.others.beat()
-        for node in sorted(self.logs.cluster.nodes - {self._node}):
+        for node in sorted(self.logs.cluster.nodes.keys() - {self._node}):
             alive = await self._link.is_alive(node)
             self._missed[node] = 0 if alive else self._missed.get(node, 0) + 1
             if self._missed[node] >= MISSES:

@@ -17,9 +17,10 @@ CREATE TABLE cluster (
     versions TEXT NOT NULL CHECK (json_valid(versions)),
     node     TEXT NOT NULL
 );
--- The nodes whose operations count.
+-- The nodes whose operations count, and the newest format of messages that each reads.
 CREATE TABLE node (
-    id       TEXT PRIMARY KEY
+    id       TEXT PRIMARY KEY,
+    format   INTEGER NOT NULL
 ) WITHOUT ROWID;
 -- The names of guests who are here, on all nodes.
 CREATE TABLE claim (
@@ -52,7 +53,7 @@ class ClusterTables:
         self.cluster = self.former_node = ""
         self.applied = 0
         self.versions: dict[str, int] = {}
-        self.nodes: set[str] = set()
+        self.nodes: dict[str, int] = {}
         self.files = FileRecords(db)
         self.load()
 
@@ -88,20 +89,20 @@ class ClusterTables:
         """Read again what is stored, after a commit that failed."""
         applied, versions = self._db.execute("SELECT applied, versions FROM cluster").fetchone()
         self.applied, self.versions = applied, json.loads(versions)
-        self.nodes = {id_ for (id_,) in self._db.execute("SELECT id FROM node")}
+        self.nodes = dict(self._db.execute("SELECT id, format FROM node"))
 
     # -- operations ------------------------------------------------------------------------------
 
-    def node_started(self, node: str) -> None:
-        """Let the operations of a node count."""
-        self._db.execute("INSERT OR IGNORE INTO node VALUES (?)", (node,))
-        self.nodes.add(node)
+    def node_started(self, node: str, format_: int) -> None:
+        """Let the operations of a node count, which reads messages up to a format."""
+        self._db.execute("INSERT OR IGNORE INTO node VALUES (?, ?)", (node, format_))
+        self.nodes[node] = format_
 
     def node_gone(self, node: str) -> list[Claim]:
         """Let the operations of a node count no more. Return the names of its guests, which are
         free again."""
         self._db.execute("DELETE FROM node WHERE id = ?", (node,))
-        self.nodes.discard(node)
+        self.nodes.pop(node, None)
         gone = [it for it in self.claims() if it.node == node]
         self._db.execute("DELETE FROM claim WHERE node = ?", (node,))
         return gone

@@ -58,7 +58,7 @@ OTHERS = frozenset(
         *("add_file", "drop_files", "forget_files", "move_files"),
     }
 )
-"""All other operations. One with another name is not made."""
+"""All other operations. A node ends at one with another name."""
 
 EVERYWHERE = frozenset(
     {
@@ -96,6 +96,14 @@ _BYTES_A_CHARACTER = 6
 
 _AGAIN_SECONDS = 1.0
 """The time from one attempt to apply messages to the next, where the disk fails."""
+
+
+def _changed_groups(name: str) -> Sequence[str]:
+    """Return the groups that an operation changes: a deleted account's rules in rooms go, too, and
+    none is to be added behind that."""
+    if name == "delete_account":
+        return ROOMS, USERS
+    return (DECIDED[name],) if name in DECIDED else ()
 
 
 class _Delivered(NamedTuple):
@@ -140,6 +148,7 @@ class ReplicatedLogs(LogStore):
             "move_files": self.cluster.files.move,
         }
         self.node = ""
+        self.format = wire.FORMAT
         self.on_end: Callable[[Refusal], None] = lambda why: None
         self.effects: dict[str, Callable[..., None]] = {}
         self.look = self._look
@@ -247,7 +256,8 @@ class ReplicatedLogs(LogStore):
         self._number += 1
         self._published[self._number] = answers
         self._since = self._reactor.seconds()
-        data = wire.encode(self.node, self._number, operations)
+        format_ = min([self.format, *self.cluster.nodes.copy().values()])
+        data = wire.encode(self.node, self._number, operations, format_)
         publishing = self._link.publish(data)
         publishing.addErrback(self._not_published, self._number)
         publishing.addBoth(self._go_on)
@@ -307,9 +317,9 @@ class ReplicatedLogs(LogStore):
         for (sequence, _, size, message), results in done:
             answers = self._published.pop(message.number, ()) if message.node == self.node else ()
             for at, (operation, result) in enumerate(zip(message.operations, results, strict=True)):
-                group = DECIDED.get(operation.name)
-                if group is not None and not isinstance(result, Exception):
-                    self._seen[group] = self._seen.get(group, 0) + 1
+                if not isinstance(result, Exception):
+                    for group in _changed_groups(operation.name):
+                        self._seen[group] = self._seen.get(group, 0) + 1
                 answer = answers[at] if at < len(answers) else None
                 if not isinstance(result, Exception):
                     try:
@@ -326,7 +336,7 @@ class ReplicatedLogs(LogStore):
         if isinstance(result, Exception):
             answer.errback(Failure(result))
         elif name in EVERYWHERE and self._link is not None:
-            others = self.cluster.nodes - {self.node}
+            others = self.cluster.nodes.keys() - {self.node}
             everywhere = self._link.wait_for_nodes(others, sequence)
             everywhere.addBoth(lambda _: answer.callback(result))
         else:
@@ -344,6 +354,8 @@ class ReplicatedLogs(LogStore):
                 self.rooms.changed_elsewhere(
                     getattr(args[0], "number", getattr(args[0], "room", args[0]))
                 )
+            elif not is_own and name == "delete_account":
+                self.rooms.changed_elsewhere()
             self._registry.stored(result, name, args)
         elif not is_own:
             self._show_foreign(name, args, result)
@@ -387,7 +399,10 @@ class ReplicatedLogs(LogStore):
     async def receive(self, sequence: int, time: int, data: bytes) -> None:
         """Take a message of the log (`natslink.Receive`)."""
         try:
-            message = wire.decode(data)
+            message = wire.decode(data, self.format)
+            unknown = {it.name for it in message.operations} - DECIDED.keys() - OTHERS
+            if unknown:  # other nodes may make it, and it would be missing here for ever
+                raise wire.WrongMessage(f"it has the unknown operation {min(unknown)}")
         except wire.WrongMessage as wrong:
             why = Refusal(
                 Code.NOT_STORED,
@@ -466,8 +481,6 @@ class ReplicatedLogs(LogStore):
         """Make an operation. Return its result, or why it is not made: the same on all nodes."""
         name, args, seen = operation
         group, versions = DECIDED.get(name), self.cluster.versions
-        if group is None and name not in OTHERS:
-            return not_stored()
         if message.node not in self.cluster.nodes and name not in ("node_started", "node_gone"):
             return not_stored()
         if group is not None and seen != versions.get(group, 0):
@@ -482,8 +495,8 @@ class ReplicatedLogs(LogStore):
             raise  # this node's disk: it is made later
         except Exception as error:
             return error
-        if group is not None:
-            versions[group] = versions.get(group, 0) + 1
+        for changed in _changed_groups(name):
+            versions[changed] = versions.get(changed, 0) + 1
         return result
 
     def _now(self) -> int:

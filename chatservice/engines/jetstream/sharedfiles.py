@@ -3,7 +3,8 @@
 The log has which files there are (`FileRecords`), and its second stream has their bytes. A node
 keeps the bytes of files that were shared or asked for there, in its own folders, where a file may
 have another version's number; so they are found by their SHA-256. What is asked for and not there
-is fetched, as an upload is received: resumed, and checked by its SHA-256.
+is fetched, as an upload is received: resumed, and checked by its SHA-256. All that was fetched has
+no more bytes than are left free on the disk; what was not asked for longest goes first.
 """
 
 import secrets
@@ -51,6 +52,7 @@ class SharedFiles:
         self._node = node
         self._commit, self._look = commit, look
         self._fetching = KeyedLock()
+        self._asked_for: dict[str, None] = {}  # the SHA-256 of copies, the last one asked for last
         self.chunks: ChunkStream | None = None
         self.have, self.unfinished, self.drop = local.have, local.unfinished, local.drop
         self.arriving, self.rename = local.arriving, local.rename
@@ -89,6 +91,8 @@ class SharedFiles:
         if not found:
             raise filerules.missing(name, version)
         record = found[-1]
+        self._asked_for.pop(record.sha256, None)
+        self._asked_for[record.sha256] = None
         async with self._fetching.acquire(record.blob):
             reader = await self._open_here(record)
             if reader is None:
@@ -119,6 +123,7 @@ class SharedFiles:
 
     async def _fetch(self, record: FileRecord) -> None:
         """Fetch the bytes of a file. Raises `Refusal` (not-stored)."""
+        await self._make_room(record)
         declared = DeclaredFile(
             *(record.folder, record.name, record.size, record.sha256, "", record.time)
         )
@@ -133,6 +138,21 @@ class SharedFiles:
             self.log.warn("{name} cannot be fetched: {why}", name=record.name, why=error)
             raise _not_here(record.name) from error
         await writer.finish()
+
+    async def _make_room(self, record: FileRecord) -> None:
+        """Delete fetched copies, until they and one more have no more bytes than are free."""
+        copies = await self.local.unowned()
+        free = await self.local.aside(self.local.free)
+        over = sum(row.size for _, row in copies) + 2 * record.size - free
+        asked = {sha256: at for at, sha256 in enumerate(self._asked_for)}
+        for folder, row in sorted(copies, key=lambda it: asked.get(it[1].sha256, -1)):
+            if over <= 0:
+                break
+            with suppress(Refusal):
+                await self.local.remove(folder, row.name, row.version, "")
+                over -= 2 * row.size  # it is free then, too
+        there = {record.sha256, *(row.sha256 for _, row in copies)}
+        self._asked_for = {it: None for it in self._asked_for if it in there}
 
     async def _fill(self, writer: UploadWriter, record: FileRecord) -> None:
         assert self.chunks is not None

@@ -257,7 +257,7 @@ class Snapshots:
         blobs = await self._link.chunks.blobs()
         last = (await self._link.info()).last
         await self._link.wait_for_nodes([self._node], last)
-        if self._logs.cluster.applied < last:
+        if await self._link.applied_by(self._node) < last:  # next time
             return
         used: frozenset[str] = await self._logs.look(FileRecords.blobs)
         snapshot = await self.newest()

@@ -19,7 +19,9 @@ from chatservice.domain.rules import Access, Rule, RuleKind
 from chatservice.entries import FileMark, Kind, Run
 
 FORMAT = 1
-"""The number of this format. A node refuses a log with messages of a later one."""
+"""The newest format that this version knows. A new kind of operation, or another argument of one,
+is a new format. Nodes of two versions run side by side, so a node writes the newest format that all
+nodes read (`ClusterTables.nodes`), and ends at a message of a format that it does not know."""
 
 
 def _fields(cls: Any) -> Sequence[str]:
@@ -68,9 +70,9 @@ class WrongMessage(Exception):
     """Bytes that are not a message of this format."""
 
 
-def encode(node: str, number: int, operations: Sequence[str]) -> bytes:
+def encode(node: str, number: int, operations: Sequence[str], format_: int = FORMAT) -> bytes:
     """Return a message of operations that `encode_operation` has encoded."""
-    return f'[{FORMAT},"{node}",{number},[{",".join(operations)}]]'.encode()
+    return f'[{format_},"{node}",{number},[{",".join(operations)}]]'.encode()
 
 
 def encode_operation(operation: Operation) -> str:
@@ -79,11 +81,11 @@ def encode_operation(operation: Operation) -> str:
     return _dumps([name, seen, [_plain(arg) for arg in args]])
 
 
-def decode(data: bytes) -> LogMessage:
-    """Return a message. Raises `WrongMessage`."""
+def decode(data: bytes, newest: int = FORMAT) -> LogMessage:
+    """Return a message, of the `newest` format at most. Raises `WrongMessage`."""
     try:
         version, node, number, operations = json.loads(data)
-        if version != FORMAT:
+        if not 1 <= version <= newest:
             raise WrongMessage(f"it has the format {version}")
         found = [
             Operation(name, [_value(it) for it in args], seen) for name, seen, args in operations

@@ -175,6 +175,7 @@ class FolderFileStore:
             *(reactor, root / ".partial", table, self.aside, self._thread, self.by_turns),
             *(self._put_one, limits),
         )
+        self.unowned = table.unowned
         self.have, self.receive = self._partials.have, self._partials.receive
         self.unfinished, self.drop = self._partials.unfinished, self._partials.drop
         self.begun = self._partials.held

@@ -129,6 +129,11 @@ class FileTable:
         sql = f"SELECT shelf, {_COLUMNS} FROM file WHERE shelf = ? OR owner = ?"
         return self._look(_placed, sql, folder, owner)
 
+    def unowned(self) -> "Deferred[list[tuple[str, FileRow]]]":
+        """Return the rows of files that nobody has shared here, with the folder of each."""
+        sql = f"SELECT shelf, {_COLUMNS} FROM file WHERE owner = '' AND who = '' ORDER BY time"
+        return self._look(_placed, sql)
+
     def count(self) -> "Deferred[tuple[int, int]]":
         """Count the known versions in all folders, and their bytes."""
         sql = "SELECT count(*), coalesce(sum(size), 0) FROM file"
