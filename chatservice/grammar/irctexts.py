@@ -1,8 +1,8 @@
-"""Texts of IRC: formatting and CTCP, which are taken out, and lines that are too long, which are
-split."""
+"""Texts of IRC: formatting and CTCP, which are taken out, lines that are too long, which are split,
+and words, which are put into lines."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 ACTION = "ACTION"
@@ -72,3 +72,15 @@ def split_text(text: str, most: int) -> Iterator[str]:
                 yield data[:end].decode()
                 data = data[end + 1 :]
         yield data.decode() or " "
+
+
+def packed(words: Iterable[str], most: int, between: str = " ") -> Iterator[str]:
+    """Iterate over lines of words: in each as many as fit into `most` bytes, and at least one."""
+    line = ""
+    for word in words:
+        if line and len(f"{line}{between}{word}".encode()) > most:
+            yield line
+            line = ""
+        line += between + word if line else word
+    if line:
+        yield line

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from chatservice.errors import Code, Refusal
 from chatservice.grammar import irc
 from chatservice.grammar.irc import IrcMessage, parse, render, render_tags
-from chatservice.grammar.irctexts import Ctcp, parse_ctcp, pieces, split_text, without_formatting
+from chatservice.grammar.irctexts import (
+    Ctcp,
+    packed,
+    parse_ctcp,
+    pieces,
+    split_text,
+    without_formatting,
+)
 
 LINES = {
     b"NICK alice": IrcMessage("NICK", ("alice",)),
@@ -168,3 +175,10 @@ def test_splits_are_at_spaces_and_between_characters():
     assert list(split_text("aa bb cc", 5)) == ["aa bb", "cc"]
     assert list(split_text("a\U0001f389\U0001f389", 6)) == ["a\U0001f389", "\U0001f389"]
     assert list(split_text("a\n\nb", 4)) == ["a", " ", "b"]
+
+
+def test_words_in_lines():
+    """A line has as many words as fit, whole; one that is too long has a line of its own."""
+    assert list(packed(["a", "bb", "é", "ccc"], 4)) == ["a bb", "é", "ccc"]
+    assert list(packed(["aaaaaa", "b"], 4, ",")) == ["aaaaaa", "b"]
+    assert list(packed([], 4)) == []

@@ -2,6 +2,25 @@
 
 from tests.irc.test_registration import register
 
+WIDE = [chr(0x4E00 + at) * 32 for at in range(12)]
+"""The longest names, of three bytes a character."""
+
+
+def test_long_names_are_whole(server, join_irc):
+    """Names that do not fit into one line of 512 bytes come in several: of those whom a client
+    watches, and of the channels of a user."""
+    ann = join_irc(server, "ann")
+    for at in range(0, len(WIDE), 3):
+        ann.send(f"MONITOR + {','.join(WIDE[at : at + 3])}", f"JOIN #{WIDE[at]}")
+    ann.settled()
+    ann.send("MONITOR L", "MONITOR S", "WHOIS ann")
+    told = ann.settled()
+    for number in ("732", "731"):
+        listed = [name for it in told if it.command == number for name in it.params[1].split(",")]
+        assert listed == WIDE
+    channels = [name for it in told if it.command == "319" for name in it.params[2].split()]
+    assert channels == [f"@#{name}" for name in WIDE[::3]]
+
 
 def test_watched_users(server, join_irc, connect):
     """A client is told who of its list is here, and then who comes, goes, or has another name, also

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from chatservice.grammar.irc import IrcMessage, render
 from chatservice.grammar.ircformat import SERVER, Caps
 from chatservice.grammar.ircnumerics import Numeric
+from chatservice.grammar.irctexts import packed
 from chatservice.protocols.irc.ircmultiline import LIMITS as MULTILINE_LIMITS
 from chatservice.protocols.irc.ircsession import IrcSession
 from chatservice.protocols.irc.registration import PendingRegistration, complete
@@ -39,8 +40,8 @@ OFFERED: Mapping[str, str] = {
 VALUES_SINCE = 302
 """The version of the negotiation since which values are shown."""
 
-_LINE = 400
-"""Characters of names in one line."""
+_LINE = 350
+"""Bytes of names in one line. The client's nick, of at most 32 characters, comes before."""
 
 
 async def cap(it: IrcSession, message: IrcMessage) -> None:
@@ -74,14 +75,10 @@ async def cap(it: IrcSession, message: IrcMessage) -> None:
 
 def _show(it: IrcSession, verb: str, shown: list[str], several: bool) -> None:
     """Answer with names of capabilities; in `several` lines, if the client understands that."""
-    lines = [""]
-    for name in shown:
-        if several and len(lines[-1]) + len(name) > _LINE:
-            lines.append("")
-        lines[-1] += f"{name} "
-    for line in lines[:-1]:
-        it.put(render(SERVER, "CAP", it.nick, verb, "*", line.rstrip()))
-    it.put(f"{render(SERVER, 'CAP', it.nick, verb)} :{lines[-1].rstrip()}")
+    *lines, last = list(packed(shown, _LINE)) if several and shown else [" ".join(shown)]
+    for line in lines:
+        it.put(render(SERVER, "CAP", it.nick, verb, "*", line))
+    it.put(f"{render(SERVER, 'CAP', it.nick, verb)} :{last}")
 
 
 def _request(it: IrcSession, asked: str) -> None:

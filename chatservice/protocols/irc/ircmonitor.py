@@ -1,15 +1,18 @@
 """MONITOR: to be told when single users come and go
 (https://ircv3.net/specs/extensions/monitor)."""
 
+from collections.abc import Iterable
+
 from chatservice import names
 from chatservice.grammar.irc import IrcMessage
 from chatservice.grammar.ircformat import source
 from chatservice.grammar.ircnumerics import Numeric
+from chatservice.grammar.irctexts import packed
 from chatservice.protocols.irc.ircqueries import find_user
 from chatservice.protocols.irc.ircsession import MONITORED, IrcSession
 
-_LINE = 380
-"""Characters of names in one line."""
+_LINE = 350
+"""Bytes of names in one line. The client's nick, of at most 32 characters, comes before."""
 
 
 def monitor(it: IrcSession, message: IrcMessage) -> None:
@@ -27,7 +30,7 @@ def monitor(it: IrcSession, message: IrcMessage) -> None:
         for key in tuple(it.monitored):
             _stop(it, key)
     elif verb == "L":
-        _show(it, Numeric.MONLIST, list(it.monitored.values()))
+        _show(it, Numeric.MONLIST, it.monitored.values())
         it.numeric(Numeric.ENDOFMONLIST, "This is all.")
     elif verb == "S":
         _tell(it, list(it.monitored.values()))
@@ -43,7 +46,7 @@ def _watch(it: IrcSession, given: list[str]) -> None:
             continue
         if len(it.monitored) >= MONITORED:
             told = "You watch as many users as may be; take some out."
-            rest = ",".join(given[at:])[:_LINE]
+            rest = next(packed(given[at:], _LINE, ","))
             it.numeric(Numeric.MONLISTFULL, str(MONITORED), rest, told)
             break
         it.monitored = {**it.monitored, key: name[: names.NAME_CHARACTERS]}
@@ -65,15 +68,9 @@ def _tell(it: IrcSession, watched: list[str]) -> None:
     _show(it, Numeric.MONOFFLINE, [name for name, user in found if user is None])
 
 
-def _show(it: IrcSession, number: str, words: list[str]) -> None:
+def _show(it: IrcSession, number: str, names_: Iterable[str]) -> None:
     """Show names, as many in a line as fit."""
-    line = ""
-    for word in words:
-        if line and len(line) + len(word) > _LINE:
-            it.numeric(number, line)
-            line = ""
-        line += f",{word}" if line else word
-    if line:
+    for line in packed(names_, _LINE, ","):
         it.numeric(number, line)
 
 

@@ -9,6 +9,7 @@ from chatservice.errors import Refusal
 from chatservice.grammar.irc import IrcMessage
 from chatservice.grammar.ircformat import BOT_MODE, CHANNEL, SERVER, USER_AT_HOST, channel
 from chatservice.grammar.ircnumerics import Numeric
+from chatservice.grammar.irctexts import packed
 from chatservice.protocols.irc.channels import prefix
 from chatservice.protocols.irc.ircsession import IrcSession
 
@@ -132,8 +133,9 @@ def whois(it: IrcSession, message: IrcMessage) -> None:
         it.numeric(Numeric.WHOISBOT, user.name, "is a bot")
     if user.registered:
         it.numeric(Numeric.WHOISACCOUNT, user.name, user.name, "is logged in as")
-    if shown := " ".join(prefix(it, room, user) + channel(room.name) for room in _common(it, user)):
-        it.numeric(Numeric.WHOISCHANNELS, user.name, shown[:_CHANNELS])
+    rooms = (prefix(it, room, user) + channel(room.name) for room in _common(it, user))
+    for line in packed(rooms, _CHANNELS):
+        it.numeric(Numeric.WHOISCHANNELS, user.name, line)
     if user.away and user.key not in it.session.ignored:
         it.numeric(Numeric.AWAY, user.name, user.away)
     if idle := it.chat.presence.idle_seconds(user):
@@ -141,8 +143,9 @@ def whois(it: IrcSession, message: IrcMessage) -> None:
     it.numeric(Numeric.ENDOFWHOIS, user.name, "is all.")
 
 
-_CHANNELS = 350
-"""Characters of channels in one line of `WHOIS`."""
+_CHANNELS = 230
+"""Bytes of channels in one line of `WHOIS`. Two nicks, each of at most 32 characters, come before.
+"""
 
 
 async def whowas(it: IrcSession, message: IrcMessage) -> None:
