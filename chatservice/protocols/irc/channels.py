@@ -98,6 +98,14 @@ async def enter_kept(it: IrcSession) -> None:
             it.refused(refusal, Purpose.ENTER, channel(room.name), "JOIN")
 
 
+async def come_back(it: IrcSession) -> None:
+    """Show a client that has logged in after its registration what waits for its user: private
+    messages, and the rooms that they keep."""
+    it.flush()
+    it.session.wake()
+    await enter_kept(it)
+
+
 async def part(it: IrcSession, message: IrcMessage) -> None:
     """Run `PART`: leave channels for good."""
     if not message.param(0):

@@ -6,7 +6,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar.irc import IrcMessage
 from chatservice.grammar.ircformat import channel, sentence
 from chatservice.grammar.ircnumerics import Numeric, Purpose
-from chatservice.protocols.irc.channels import prefix
+from chatservice.protocols.irc.channels import come_back, prefix
 from chatservice.protocols.irc.ircsession import IrcSession
 
 _KNOCKED_AT = 5
@@ -34,6 +34,8 @@ async def oper(it: IrcSession, message: IrcMessage) -> None:
         it.numeric(Numeric.YOUREOPER, "You run this server.")
     else:
         it.numeric(Numeric.NOOPERHOST, f"{it.nick} is no operator; one of them has to say so.")
+    if it.nick != before:  # it has logged in just now
+        await come_back(it)
 
 
 def rehash(it: IrcSession, message: IrcMessage) -> None:

@@ -7,6 +7,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar.irc import IrcMessage, render
 from chatservice.grammar.ircformat import sentence, source
 from chatservice.grammar.ircnumerics import Numeric
+from chatservice.protocols.irc.channels import come_back
 from chatservice.protocols.irc.ircsession import IrcSession
 
 SERVICE = "NickServ"
@@ -44,6 +45,7 @@ async def _identify(it: IrcSession, password: str, name: str) -> None:
         _say(it, sentence(refusal.sentence))
         return
     it.logged_in(before)
+    await come_back(it)
 
 
 async def _register(it: IrcSession, password: str) -> None:

@@ -11,7 +11,7 @@ from chatservice.grammar.irc import IrcMessage
 from chatservice.grammar.ircformat import BOT_MODE, Caps, sentence, source
 from chatservice.grammar.ircnumerics import Numeric, Purpose
 from chatservice.protocols.irc.channelmodes import MOST_MODES
-from chatservice.protocols.irc.channels import enter_kept
+from chatservice.protocols.irc.channels import come_back, enter_kept
 from chatservice.protocols.irc.ircqueries import lusers, motd
 from chatservice.protocols.irc.ircsession import MONITORED, IrcSession
 
@@ -235,6 +235,8 @@ async def login(it: IrcSession, name: str, secret: str) -> bool:
         return False
     it.logged_in(before)
     it.numeric(Numeric.SASLSUCCESS, "You are logged in.")
+    if it.registering is None:
+        await come_back(it)
     return True
 
 
