@@ -141,6 +141,24 @@ async def test_a_key_is_stored_once(nodes):
 
 
 @pytest_twisted.ensureDeferred
+async def test_many_guests_come_at_once(nodes):
+    """Their names are decided together, in few messages of the log: each has one guest, also of
+    names that look alike, and of those that are asked for at both nodes."""
+    one, other = nodes.engines
+    before = one.logs.cluster.applied
+    asked = [f"guest{at}" for at in range(150)]
+    names = *asked, "A1ice", "Alice"
+    found = await at_once(*(it.claims.claim_guest(name) for it in (one, other) for name in names))
+    granted = [it for it in found if it is not Code.NAME_TAKEN]
+    assert len(granted) == len({*granted}) == 151
+    await nodes.settle()
+    assert one.logs.cluster.applied - before < 20
+    for engine in nodes.engines:
+        for name in (*asked, "ALICE"):
+            assert await code_of(engine.claims.check_free(name)) == Code.NAME_TAKEN
+
+
+@pytest_twisted.ensureDeferred
 async def test_each_race_has_one_winner(nodes):
     """Two nodes at once give one name to a guest, a room, or an account: one of them is refused."""
     one, other = nodes.engines

@@ -82,7 +82,7 @@ class JetStreamEngine:
             reactor, self._node, lambda: frozenset(self.logs.cluster.nodes), limits or Limits()
         )
         self.logs.effects.update(
-            add_claim=self.claims.added,
+            add_claims=self.claims.added,
             release_claim=self.claims.released,
             **self.files.effects,
             node_gone=self._ended,
@@ -109,7 +109,7 @@ class JetStreamEngine:
         info = await link.connect(secrets.token_hex(16), has_base=alone)
         await self._begin(info, alone)
         for claim in tables.claims():
-            self.claims.added(None, *claim)
+            self.claims.added(None, [(claim.name, claim.guest)], claim.node)
         former, applied = tables.former_node, tables.applied
         tables.note_node(self._node)
         await self._local.start()

@@ -107,10 +107,10 @@ class ClusterTables:
         self._db.execute("DELETE FROM claim WHERE node = ?", (node,))
         return gone
 
-    def add_claim(self, name: str, guest: int, node: str) -> None:
-        """Give a guest a name."""
-        row = (names.key(name), name, guest, node)
-        self._db.execute("REPLACE INTO claim VALUES (?, ?, ?, ?)", row)
+    def add_claims(self, claims: Iterable[tuple[str, int]], node: str) -> None:
+        """Give guests, by their numbers, names."""
+        rows = [(names.key(name), name, guest, node) for name, guest in claims]
+        self._db.executemany("REPLACE INTO claim VALUES (?, ?, ?, ?)", rows)
 
     def release_claim(self, name: str, node: str) -> bool:
         """Free a name of a node's guest; return whether it was that."""

@@ -46,7 +46,7 @@ DECIDED: Mapping[str, str] = {
         ),
         USERS,
     ),
-    "add_claim": USERS,
+    "add_claims": USERS,
 }
 """The operations that are decided in memory, with their groups."""
 
@@ -136,7 +136,7 @@ class ReplicatedLogs(LogStore):
         self._operations |= {
             "node_started": self.cluster.node_started,
             "node_gone": self._node_gone,
-            "add_claim": self.cluster.add_claim,
+            "add_claims": self.cluster.add_claims,
             "release_claim": self.cluster.release_claim,
             "add_account": self._add_account,
             "delete_account": self._delete_account,
