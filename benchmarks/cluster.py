@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -115,24 +115,31 @@ class Cluster:
     log: LogServers | None
     setting: "Setting"
 
-    def play(self, scenario: str, **options: float) -> Figures:
+    def play(self, scenario: str, **options: float | str) -> Figures:
         """Play a scenario of the load generator. Return its result, with the CPU time of the log's
         servers in `log_cpu_s`."""
-        cpu = [0.0]
+        found, cpu = self.play_at(self.nodes, self.log.pids if self.log else (), scenario, options)
+        return {**found, "log_cpu_s": cpu}
+
+    def play_at(
+        self,
+        nodes: Sequence[Running],
+        others: Sequence[int],
+        scenario: str,
+        options: Mapping[str, float | str],
+    ) -> tuple[Figures, float]:
+        """Play a scenario with clients at some nodes. Return its result, and the CPU time of other
+        processes meanwhile."""
+        cpu: list[float] = []
 
         def count() -> None:
-            cpu.append(self.log.cpu() if self.log is not None else 0.0)
+            cpu.append(sum(map(machine.cpu_seconds, others)))
 
-        ports, pids = (",".join(map(str, it)) for it in zip(*_ids(self.nodes), strict=True))
-        chosen: dict[str, float | str] = {
-            "port": ports,
-            "pid": pids,
-            "seconds": self.setting.seconds,
-            **options,
-        }
-        found = load.run(scenario, self.nodes[0], self.setting.load_core, count, count, **chosen)
+        ports, pids = (",".join(map(str, it)) for it in zip(*_ids(nodes), strict=True))
+        chosen = {"port": ports, "pid": pids, "seconds": self.setting.seconds, **options}
+        found = load.run(scenario, nodes[0], self.setting.load_core, count, count, **chosen)
         figures = {name: value for name, value in found["result"].items() if name != "stage"}
-        return {**figures, "log_cpu_s": cpu[-1] - cpu[-2]}
+        return figures, cpu[-1] - cpu[0]
 
 
 def _ids(nodes: Sequence[Running]) -> Sequence[tuple[int, int]]:
@@ -189,10 +196,26 @@ def latency(rate: float) -> "Measure":
 
     def measure(nodes: int, setting: Setting) -> Figures:
         with cluster(nodes, 1, setting) as it:
-            found = it.play("latency", readers=1, rate=rate)
+            found = it.play("latency", readers=1, senders=0, rate=rate)
         return {"p50_us": found["p50_us"], "p99_us": found["p99_us"]}
 
     return measure
+
+
+def applying(nodes: int, setting: Setting) -> Figures:
+    """Measure the CPU time that a message costs a node where nobody reads it, at several rates."""
+    figures: Figures = {}
+    for rate in RATES:
+        with cluster(nodes, 1, setting) as it:
+            options: dict[str, float | str] = {"readers": 1, "senders": 0, "rate": rate}
+            others = [node.pid for node in it.nodes[1:]]
+            _, cpu = it.play_at(it.nodes[:1], others, "latency", options)
+        figures[f"cpu_us_at_{rate}"] = cpu / (rate * setting.seconds) / len(others) * 1e6
+    return figures
+
+
+RATES = 10, 100, 1000, 10_000
+"""Messages a second."""
 
 
 def catching_up(nodes: int, setting: Setting) -> Figures:
@@ -204,6 +227,8 @@ def catching_up(nodes: int, setting: Setting) -> Figures:
         with tempfile.TemporaryDirectory() as folder:
             begun = time.monotonic()
             with peers.running(Node(it.log.engine), Path(folder), setting.core, ()) as new:
+                if _entries(new.port) != entries:
+                    raise RuntimeError("the new node lacks entries")
                 took = time.monotonic() - begun
                 memory = machine.resident_bytes(new.pid)
         return {
@@ -229,35 +254,21 @@ def _entries(port: int) -> int:
 def idle(nodes: int, setting: Setting) -> Figures:
     """Measure the memory of connections at one node, in rooms of 100: there, and what the other
     nodes keep of their users; and the rate of joins."""
-    rooms = 20
+    rooms = 50
     with cluster(nodes, rooms, setting) as it:
-        others = it.nodes[1:]
-        before = sum(machine.resident_bytes(other.pid) for other in others)
-        first = replace(it, nodes=it.nodes[:1])
-        found = first.play("idle", rooms=rooms, readers=100)
-        _wait_until_all_are_known(others, rooms * 100)
+        others = [node.pid for node in it.nodes[1:]]
+        peaks = [machine.Peak(pid) for pid in others]
+        options: dict[str, float | str] = {"protocol": "json", "rooms": rooms, "readers": 100}
+        found, cpu = it.play_at(it.nodes[:1], others, "idle", options)
         count = found["connections"]
-        grown = sum(machine.resident_bytes(other.pid) for other in others) - before
+        grown = [peak.growth() / count for peak in peaks]
         return {
             "bytes": (found["memory_joined"] - found["memory_before"]) / count,
-            "bytes_elsewhere": grown / count / len(others) if others else 0.0,
+            "bytes_elsewhere": statistics.mean(grown) if grown else 0.0,
+            "cpu_us_elsewhere": cpu / count / max(len(others), 1) * 1e6,
             "named_per_s": count / found["introducing_s"],
             "joined_per_s": count / found["joining_s"] if found["joining_s"] else 0.0,
         }
-
-
-def _wait_until_all_are_known(nodes: Sequence[Running], users: int) -> None:
-    """Wait until nodes show the users of another one."""
-    for node in nodes:
-        with socket.create_connection(("127.0.0.1", node.port)) as client:
-            lines = client.makefile()
-            client.sendall(b'{"do":"hello","name":"asker"}\n')
-            while True:
-                client.sendall(b'{"do":"rooms","id":1}\n')
-                answer = next(it for it in map(json.loads, lines) if it.get("id") == 1)
-                if sum(it["users"] for it in answer["rooms"]) >= users:
-                    break
-                time.sleep(0.2)
 
 
 Measure = Callable[[int, Setting], Figures]
@@ -290,12 +301,19 @@ ROWS: Mapping[str, Row] = {
         {"p50_us": "p50 {:.0f} us", "p99_us": "p99 {:.0f} us"},
         (ALONE, "1 node", "2 nodes"),
     ),
+    "applying": Row(
+        "a message at a node where nobody reads it",
+        applying,
+        {f"cpu_us_at_{rate}": f"{{:.0f}} us of CPU at {rate:,}/s" for rate in RATES},
+        ("2 nodes",),
+    ),
     "idle": Row(
-        "2000 connections at one node",
+        "5000 connections at one node",
         idle,
         {
             "bytes": "{:.0f} bytes each",
             "bytes_elsewhere": "{:.0f} at another node",
+            "cpu_us_elsewhere": "{:.0f} us of CPU there",
             "named_per_s": "{:.0f} named/s",
             "joined_per_s": "{:.0f} joined/s",
         },

@@ -739,12 +739,12 @@ static void talk_by_the_clock(const char *stage, struct link *speaker, int reade
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     long step_ns = (long)(1e9 / want.rate);
     struct timespec step = {step_ns / 1000000000, step_ns % 1000000000};
+    talk.start = now(); /* first, so that each tick finds a message due */
     timerfd_settime(timer, 0, &(struct itimerspec){step, {0, 1}}, NULL);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}, events[EVENTS];
     epoll_ctl(poller, EPOLL_CTL_ADD, timer, &event);
 
     double mine = 0, theirs = 0, begun = 0, wall = 0, limit = want.warm + want.seconds + DRAIN;
-    talk.start = now();
     while ((talk.received < due || !wall) && now() < talk.start + limit) {
         int count = epoll_wait(poller, events, EVENTS, 100);
         for (int i = 0; i < count; i++) {

@@ -94,6 +94,15 @@ def test_the_file_of_options_and_limits_is_right(tmp_path):
     assert options["limits"]["messages_per_second"] == 2
 
 
+def test_the_table_of_scaling_is_computed():
+    """The program of the page prints the rows of its table."""
+    page = (ROOT / "docs" / "scaling.md").read_text()
+    done = subprocess.run(
+        [sys.executable, "-c", EXAMPLES["scaling"]], capture_output=True, check=True, text=True
+    )
+    assert f"| --- |\n{done.stdout}" in page
+
+
 # -- sessions --------------------------------------------------------------------------------------
 
 

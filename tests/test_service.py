@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.servers import PATIENCE, ROOT, TWISTD, Output, RawClient, environment
+from tests.servers import PATIENCE, ROOT, TWISTD, Output, RawClient, Server, environment
 
 
 def fails(folder, *options):
@@ -230,3 +230,33 @@ def test_it_can_be_installed(tmp_path, how):
             check=True,
         ).stdout
         assert "--room" in said
+
+
+class WithoutNats(Server):
+    """A server on a machine that has no nats-py."""
+
+    before = "import sys; sys.modules['nats'] = None; "
+
+
+def test_one_server_needs_no_nats(tmp_path):
+    """It starts, stores and stops without nats-py; --engine asks for that in one sentence."""
+    server = WithoutNats(tmp_path)
+    client = RawClient(server.port)
+    client.ask(do="hello", name="bot")
+    client.ask(do="join", room="lobby")
+    client.ask(do="say", room="lobby", text="hello")
+    assert client.event("message")["text"] == "hello"
+    client.close()
+    server.stop()
+    code = f"{WithoutNats.before}{TWISTD[-1]}"
+    done = subprocess.run(
+        [*TWISTD[:-1], code, "-n", "--pidfile=", "chat", "--engine", "nats://127.0.0.1"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 1
+    said = (done.stdout + done.stderr).decode()
+    assert "--engine needs nats-py, which is not installed; install it with pip." in said
+    assert "Traceback" not in said
