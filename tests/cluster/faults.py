@@ -561,18 +561,22 @@ def main():
     args = parser.parse_args()
     chosen = [it for it in FAULTS if args.only in it.name or args.only == it.cluster]
     rows = {it.name: Row(it.name) for it in chosen}
-    for kind in dict.fromkeys(it.cluster for it in chosen):
-        with cluster(kind) as machines:
-            trial = Trial(machines)
-            for _ in range(args.rounds):
-                for it in (each for each in chosen if each.cluster == kind):
-                    began = time.monotonic()
-                    outcome = trial.put_to(it)
-                    rows[it.name].outcomes.append(outcome)
-                    took = time.monotonic() - began
-                    print(f"{it.name}: {outcome}, {took:.0f} s", flush=True)
-    print(HEAD, *rows.values(), sep="\n")
+    try:
+        for kind in dict.fromkeys(it.cluster for it in chosen):
+            with cluster(kind) as machines:
+                run_all([it for it in chosen if it.cluster == kind] * args.rounds, machines, rows)
+    finally:
+        print(HEAD, *(it for it in rows.values() if it.outcomes), sep="\n")
     sys.exit(any(it.bad for row in rows.values() for it in row.outcomes))
+
+
+def run_all(chosen, machines, rows):
+    """Put a cluster to faults, and add what came of them to the rows of the table."""
+    trial = Trial(machines)
+    for it in chosen:
+        outcome = trial.put_to(it)
+        rows[it.name].outcomes.append(outcome)
+        print(f"{it.name}: {outcome}", flush=True)
 
 
 if __name__ == "__main__":

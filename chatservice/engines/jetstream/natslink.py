@@ -318,7 +318,22 @@ class NatsLink:
     async def _check_synced(self) -> None:
         """Raise `Refusal` unless each server that answers syncs each write: with the default, which
         syncs every two minutes, servers that lose their power lose what was acknowledged."""
-        told = 0
+        until = self._loop.time() + CONNECT_SECONDS
+        while not await self._is_synced():
+            if self._loop.time() > until:
+                raise _refusal(
+                    "No server of {servers} tells on port {port} whether it syncs what it stores; "
+                    "let nats-server listen there for monitoring, or name its port in --engine: "
+                    "?http=PORT.",
+                    servers=self._address,
+                    port=self._address.http,
+                )
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _is_synced(self) -> bool:
+        """Return whether a server tells that it syncs each write. Raises `Refusal` if one does
+        not."""
+        told = False
         for host in dict.fromkeys(self._address.hosts):
             name = f"[{host}]" if ":" in host else host
             url = f"http://{name}:{self._address.http}/jsz"
@@ -326,21 +341,14 @@ class NatsLink:
                 config = (await asyncio.to_thread(_read_json, url)).get("config", {})
             except (OSError, ValueError):
                 continue
-            told += 1
             if not config.get("sync_always"):
                 raise _refusal(
                     "The server {host} does not sync what it stores; set sync_interval: always "
                     "in the block jetstream of its configuration.",
                     host=host,
                 )
-        if not told:
-            raise _refusal(
-                "No server of {servers} tells on port {port} whether it syncs what it stores; let "
-                "nats-server listen there for monitoring, or name its port in --engine: "
-                "?http=PORT.",
-                servers=self._address,
-                port=self._address.http,
-            )
+            told = True
+        return told
 
     async def _open_stream(self, cluster: str, has_base: bool) -> LogInfo:
         name = self._address.stream
