@@ -94,6 +94,7 @@ class Trial:
         fault.do(machines, load)
         load.wait_for_more(MORE, LONG)
         load.stop()
+        start_the_ended(machines)
         first, *others = machines.wait_until_same()
         assert all(it == first for it in others), "the databases differ"
         stored = [
@@ -103,6 +104,14 @@ class Trial:
         outcome = outcome_of(load, stored[0])
         self._last = stored[0][-1][0]
         return outcome
+
+
+def start_the_ended(machines):
+    """Start the nodes again that the others took for dead, as their units do."""
+    for node in machines.nodes:
+        if node.process.poll() is not None:
+            node.log.expect("The other nodes took this one for dead")
+            node.start()
 
 
 def outcome_of(load, stored):

@@ -218,7 +218,9 @@ class Machines:
             found = [rows(node.data) for node in self.nodes]
             if len(stored) == 1 and {applied for applied, _ in found} == stored:
                 return [it for _, it in found]
-            assert time.monotonic() < until, ([applied for applied, _ in found], stored)
+            far = [applied for applied, _ in found]
+            told = [node.log.so_far()[-1500:] for node in self.nodes]
+            assert time.monotonic() < until, (far, stored, *told)
             time.sleep(0.1)
 
 
