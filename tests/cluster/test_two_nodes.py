@@ -4,8 +4,10 @@ import shutil
 import sqlite3
 from contextlib import closing
 
+import nats.errors
 import pytest
 import pytest_twisted
+from nats.js.errors import APIError
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
 from twisted.internet.task import deferLater
@@ -316,6 +318,33 @@ async def test_a_node_catches_up(nodes):
     assert len(await texts(nodes.engines[1], lab)) == len(await texts(nodes.engines[2], lab)) == 300
     assert nodes.rows(0) == nodes.rows(1) == nodes.rows(2)
     assert await nodes.engines[2].accounts.account("alice")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_leader_that_is_behind_refuses_nothing(nodes):
+    """A server that leads anew answers with an old sequence, while the message may be on its way:
+    it is published again, and acknowledged."""
+    one, _ = nodes.engines
+    lab = await room(one)
+    js = one._link._js
+    behind = APIError(code=400, err_code=10071, description="wrong last sequence: 0")
+
+    class Behind:
+        """The first answers of such a server."""
+
+        answers = [nats.errors.TimeoutError(), behind]
+
+        def __getattr__(self, name):
+            return getattr(js, name)
+
+        async def publish(self, *args, **named):
+            """Publish, when the answers are used up."""
+            if self.answers:
+                raise self.answers.pop(0)
+            return await js.publish(*args, **named)
+
+    one._link._js = Behind()
+    assert await append(one, say(lab, "hello")) == [1]
 
 
 @pytest_twisted.ensureDeferred

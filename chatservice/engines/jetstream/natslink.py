@@ -81,8 +81,9 @@ _CLUSTER, _BASE = "chat-cluster", "chat-base"
 """The keys of a log's metadata: the id of its cluster, and a mark if it goes on from a base."""
 
 _WRONG_SEQUENCE = 10071
-_NOT_NOW = frozenset({10164, 10008, 10074, 10076})
-"""Errors of a server that may go away: another attempt decides. All others are refusals."""
+_FULL = frozenset({10002, 10023, 10047, 10054, 10077})
+"""Errors by which a server refuses a message for good: it, its account or the stream has no room.
+After any other one the message may be stored yet: a leader that is cut off gives some, too."""
 
 
 class NotStored(Exception):
@@ -402,12 +403,13 @@ class NatsLink:
                 if error.err_code == _WRONG_SEQUENCE:
                     stored = int((re.findall(r"\d+", error.description or "") or ["0"])[-1])
                     self._own = max(self._own, stored)
-                    if stored <= before and (stored or not await self._begins_behind(before)):
-                        raise NotStored("another node writes as this one") from error
-                    # All messages of this node are trimmed. It had applied them (`trim`), so this
-                    # one was not among them.
-                    expected = 0
-                elif error.err_code not in _NOT_NOW and not unknown:
+                    if not stored and await self._begins_behind(before):
+                        # All messages of this node are trimmed. It had applied them (`trim`), so
+                        # this one was not among them.
+                        expected = 0
+                    # Any other number that is not above ours comes from a server that leads anew
+                    # and is behind: the message may be stored, so it is not refused.
+                elif error.err_code in _FULL and not unknown:
                     raise NotStored(_why(error)) from error
             except nats.errors.MaxPayloadError as error:
                 raise NotStored(_why(error)) from error
