@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 class Kind(StrEnum):
     """The sort of an entry, and the `event` of its JSON object. A notice is a message, or a private
-    one in an inbox, that no program answers: so two programs never answer each other for ever."""
+    one in an inbox, that no program answers: so two programs never answer each other for ever. An
+    action in an inbox is a private one, too."""
 
     MESSAGE = "message"
     ACTION = "action"
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     PINNED = "pinned"
     UNPINNED = "unpinned"
     SENT = "sent"
+    SENT_ACTION = "sent-action"
     SENT_NOTICE = "sent-notice"
     SENT_FILE = "sent-file"
 
@@ -37,7 +39,7 @@ SAID = TALK | {Kind.FILE}
 NOTICES = frozenset({Kind.NOTICE, Kind.SENT_NOTICE})
 """Kinds of what no program answers."""
 
-ALL_TALK = TALK | NOTICES | {Kind.PRIVATE, Kind.SENT}
+ALL_TALK = TALK | NOTICES | {Kind.PRIVATE, Kind.SENT, Kind.SENT_ACTION}
 """Kinds of what is said in a room or to one user, and of the copies of that."""
 
 ANNOTATIONS = frozenset(
@@ -48,6 +50,7 @@ shows what they changed in their place."""
 
 COPY_KINDS: Mapping[Kind, Kind] = {
     Kind.PRIVATE: Kind.SENT,
+    Kind.ACTION: Kind.SENT_ACTION,
     Kind.NOTICE: Kind.SENT_NOTICE,
     Kind.FILE: Kind.SENT_FILE,
 }

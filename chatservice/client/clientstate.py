@@ -486,5 +486,6 @@ class ClientState:
     def _may_be_entry(self, request: Request, entry: Entry, log: RoomState) -> bool:
         """Return whether a text may have become an entry of that kind in a log."""
         if "to" in request.args:
-            return entry.kind == Kind.SENT and names.key(request.args["to"]) == names.key(entry.to)
+            sent = Kind.SENT_ACTION if "action" in request.args else Kind.SENT
+            return entry.kind == sent and names.key(request.args["to"]) == names.key(entry.to)
         return request.command.talk is entry.kind and self.find(request.args["room"]) is log

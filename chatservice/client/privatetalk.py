@@ -117,8 +117,10 @@ def directed(request: Request, partner: str) -> Request:
     """Return a request as it is meant in the view of a partner: talk goes to them alone. Raises
     `Refusal` (not-in-room) for what is done in a room."""
     command, given = request.command, request.args
-    if command.name == "say":
+    if command.name in ("say", "me"):
         args = {"to": partner, "text": given["text"]}
+        if command.name == "me":
+            args["action"] = True
         return replace(request, command=COMMANDS["msg"], args=args)
     is_list = command.name == "unread" and "position" not in given
     in_room = command.name == "reply" or any(it.name == "room" for it in command.args)

@@ -17,7 +17,7 @@ from chatservice.client.clientstate import Incoming
 from chatservice.client.folding import Folded, folded_line
 from chatservice.client.links import with_links
 from chatservice.client.wrapping import Fragments, shortened, width, wrapped
-from chatservice.entries import ALL_TALK, NOTICES, Entry, Kind
+from chatservice.entries import ALL_TALK, Entry, Kind
 from chatservice.grammar import textformat
 
 _NAMES_256 = (
@@ -165,6 +165,16 @@ WAITS = "(waits) "
 """The mark of a text that waits for the server."""
 
 
+_AROUND: Mapping[str, tuple[str, str]] = {
+    Kind.ACTION: ("~ ", " "),
+    Kind.SENT_ACTION: ("~ ", " "),
+    Kind.NOTICE: ("-", "- "),
+    Kind.SENT_NOTICE: ("-", "- "),
+}
+"""Signs before and after the name of the user who says something, by the kind of that, where it is
+not a colon. Behind the name of a receiver stands a colon all the same, and not a space."""
+
+
 def _is_private(entry: Entry, log: str) -> bool:
     return entry.kind == Kind.PRIVATE or log == "@"
 
@@ -263,13 +273,12 @@ class RowRenderer:
         style = name_style(who, self._depth) + (" class:me" if mine else "")
         first, *more = text.split("\n")
         noted: Fragments = [("class:time", notes)] if notes else []
-        if kind == Kind.ACTION:
-            line: Fragments = [("", "~ "), (style, who), *noted, ("", " ")]
-        else:
-            before, after = ("-", "- ") if kind in NOTICES else ("", ": ")
-            end = ("", after) if to is None else ("class:key", f" -> {to}{after}")
-            line = [("", before)] if before else []
-            line += [(style, who), *noted, end]
+        before, after = _AROUND.get(kind, ("", ": "))
+        end = ("", after)
+        if to is not None:
+            end = ("class:key", f" -> {to}{after if after.strip() else ': '}")
+        line: Fragments = [("", before)] if before else []
+        line += [(style, who), *noted, end]
         lines = [line + self._text(first, mine)]
         lines += [[("class:time", "| "), *self._text(row, mine)] for row in more]
         if not mine and (to is not None or names.is_mentioned(self._name(), text)):

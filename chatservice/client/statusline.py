@@ -47,8 +47,8 @@ class PendingTexts:
         """Return the rows of a text: as others see it, or as typed if it is not `stored`."""
         if not stored:
             return self._renderer.echo(PROMPT, _as_typed(request))
-        kind = request.command.talk or Kind.PRIVATE
         args = request.args
+        kind = Kind.ACTION if "action" in args else request.command.talk or Kind.PRIVATE
         return self._renderer.own(args["text"], kind, args.get("to"), args.get("about", 0))
 
     def rows(self, typed: list[str]) -> Fragments:
@@ -69,7 +69,8 @@ def _as_typed(request: Request) -> str:
         case "me":
             return f"/me {text}"
         case "msg":
-            return f"@{request.args['to']} {text}"
+            action = "/me " if "action" in request.args else ""
+            return f"@{request.args['to']} {action}{text}"
     about = request.args.get("about")
     return f"/reply #{about} {text}" if about else text
 

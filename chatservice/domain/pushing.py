@@ -19,7 +19,7 @@ from chatservice.domain.users import Users
 from chatservice.entries import TALK, Kind, Run
 from chatservice.errors import Code, Refusal
 
-_PRIVATE = frozenset({Kind.PRIVATE, Kind.NOTICE, Kind.FILE})
+_PRIVATE = frozenset({Kind.PRIVATE, Kind.ACTION, Kind.NOTICE, Kind.FILE})
 """The kinds of entries of an inbox that come from others."""
 
 TEXT_CHARACTERS = 200

@@ -478,10 +478,13 @@ class Rooms:
         for room, users in came.items():  # a line for each would take a third of a join's time
             self._report("{users} came into {room}", users=", ".join(users), room=room.name)
 
-    async def leave(self, session: Session, room: Room, keep: bool = False) -> None:
+    async def leave(
+        self, session: Session, room: Room, keep: bool = False, farewell: str = ""
+    ) -> None:
         """Leave a room, also one that the user keeps and the session is not in; a person returns to
         the lobby. The user's other sessions leave it, too. With `keep`, they stay, and so does the
-        membership; a token for one room does not end that either.
+        membership; a token for one room does not end that either. Of a program, those who stay are
+        shown a `farewell`.
 
         Raises `Refusal` (not-in-room, bad-argument, not-stored).
         """
@@ -504,7 +507,8 @@ class Rooms:
         elif keep:
             self._go_out(session, user, room)
         elif session.current_room is None:
-            self._leave(session, room)
+            text = names.phrase(farewell[: names.PHRASE_CHARACTERS])
+            self._leave(session, room, text if self.slow_mode.may_show(user, room) else "")
 
     def _go_out(self, session: Session, user: User, room: Room) -> None:
         """Leave a room that the user goes on keeping. A guest's script, which is told of nothing

@@ -344,6 +344,7 @@ _TALK: Mapping[str, str] = {
     Kind.PRIVATE: "PRIVMSG",
     Kind.SENT: "PRIVMSG",
     Kind.ACTION: "ACTION",
+    Kind.SENT_ACTION: "ACTION",
     Kind.NOTICE: "NOTICE",
     Kind.SENT_NOTICE: "NOTICE",
 }

@@ -14,11 +14,11 @@ from types import UnionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from chatservice import events, names, replies
-from chatservice.entries import NOTICES, Entry, EntryState, FileMark, Kind, Quote, ReactionCount
+from chatservice.entries import Entry, EntryState, FileMark, Kind, Quote, ReactionCount
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS
 from chatservice.grammar.commandtypes import ALL_ROOMS, Request
-from chatservice.grammar.jsonlines import EVENTS, TEXT_FIELDS, TEXTLESS, json_name, line
+from chatservice.grammar.jsonlines import EVENTS, FLAGGED, TEXT_FIELDS, TEXTLESS, json_name, line
 
 A = TypeVar("A")
 
@@ -38,7 +38,7 @@ MAX_TIME = 253_402_128_000_000
 """The latest time in milliseconds since 1970: the end of the year 9999, `datetime`'s last, less a
 day for the time zone."""
 
-_CODES, _KINDS = frozenset(Code), frozenset(Kind) - NOTICES
+_CODES, _KINDS = frozenset(Code), frozenset(Kind) - FLAGGED.keys()
 
 
 class MalformedMessage(ValueError):
@@ -262,7 +262,8 @@ def parse_entry(it: replies.Fields) -> LogEntry:
         name = TEXT_FIELDS.get(kind, "text")
         check = _line if kind == Kind.TOPIC else _TEXTS[name]
         text = str(check(it.get(name)))
-        kind = _NOTICES.get(kind, kind) if it.get("notice") is True else kind
+        flag = next((name for name in _FLAGGED if it.get(name) is True), "")
+        kind = _FLAGGED[flag].get(kind, kind) if flag else kind
     made = Entry(
         *(kind, _time(it.get("time")), _name(it.get("from")), text, mark),
         about=_whole(it.get("about", 0)),
@@ -311,12 +312,15 @@ def _reaction_count(it: Any) -> ReactionCount:
 _reaction_counts = _each(_reaction_count)
 
 
-_NOTICES: Mapping[Kind, Kind] = {
-    Kind.MESSAGE: Kind.NOTICE,
-    Kind.PRIVATE: Kind.NOTICE,
-    Kind.SENT: Kind.SENT_NOTICE,
+_FLAGGED: Mapping[str, Mapping[Kind, Kind]] = {
+    "notice": {
+        Kind.MESSAGE: Kind.NOTICE,
+        Kind.PRIVATE: Kind.NOTICE,
+        Kind.SENT: Kind.SENT_NOTICE,
+    },
+    "action": {Kind.PRIVATE: Kind.ACTION, Kind.SENT: Kind.SENT_ACTION},
 }
-"""The kind of an entry with the field `notice`."""
+"""The kind of an entry with one of these fields, by what it is without."""
 
 
 def parse_event(it: replies.Fields) -> events.Event | None:

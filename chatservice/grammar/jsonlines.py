@@ -166,19 +166,17 @@ def time(milliseconds: int) -> str:
 
 def entry_fields(position: int, it: Entry, log: str) -> replies.Fields:
     """Return an entry as an object. In an inbox (`log` is `@`) it has no `room`. A notice is a
-    message with a field more: clients that do not know the field show it all the same, and the
-    event `notice` is the server's."""
-    plain = _NOTICES.get(it.kind)
-    if plain == Kind.MESSAGE and log == "@":
-        plain = Kind.PRIVATE
-    fields_: replies.Fields = {"event": plain or it.kind}
+    message with a field more, and so is a private action: clients that do not know the field show
+    it all the same, and the event `notice` is the server's."""
+    plain, flag = (_PRIVATE_FLAGGED if log == "@" else FLAGGED).get(it.kind, (it.kind, ""))
+    fields_: replies.Fields = {"event": plain}
     if log != "@":
         fields_["room"] = log
     fields_ |= {"seq": position, "time": time(it.time), "from": it.who}
     if it.to:
         fields_["to"] = it.to
-    if plain is not None:
-        fields_["notice"] = True
+    if flag:
+        fields_[flag] = True
     if it.about:
         fields_["about"] = it.about
     if it.quote is not None:
@@ -223,8 +221,19 @@ def run(first: int, it: Run, log: str) -> bytes:
     ).encode()
 
 
-_NOTICES: Mapping[str, Kind] = {Kind.NOTICE: Kind.MESSAGE, Kind.SENT_NOTICE: Kind.SENT}
-"""The kinds of notices, and what they are in JSON, where a field says that it is one."""
+FLAGGED: Mapping[str, tuple[str, str]] = {
+    Kind.NOTICE: (Kind.MESSAGE, "notice"),
+    Kind.SENT_NOTICE: (Kind.SENT, "notice"),
+    Kind.SENT_ACTION: (Kind.SENT, "action"),
+}
+"""The kinds of which a field tells, and what they are beside that."""
+
+_PRIVATE_FLAGGED: Mapping[str, tuple[str, str]] = {
+    **FLAGGED,
+    Kind.NOTICE: (Kind.PRIVATE, "notice"),
+    Kind.ACTION: (Kind.PRIVATE, "action"),
+}
+"""The same in an inbox."""
 
 TEXT_FIELDS: Mapping[str, str] = {
     Kind.REMOVED: "name",

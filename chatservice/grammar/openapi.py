@@ -11,11 +11,12 @@ from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from chatservice import __version__, replies
-from chatservice.entries import NOTICES, Kind
+from chatservice.entries import Kind
 from chatservice.errors import Code
 from chatservice.grammar import jsonlines, webtext
 from chatservice.grammar.commands import without_slashes
 from chatservice.grammar.commandtypes import Arg, ArgType, Format
+from chatservice.grammar.jsonlines import FLAGGED
 from chatservice.grammar.webanswers import PROBLEM
 from chatservice.grammar.webapi import EVENTS, LINES
 from chatservice.grammar.webfaults import Fault
@@ -268,7 +269,7 @@ def _mark() -> _Schema:
 
 def _entry() -> _Schema:
     """Return the schema of an entry, as `jsonlines.entry_fields` encodes it."""
-    kinds = sorted(str(it) for it in frozenset(Kind) - NOTICES)
+    kinds = sorted(str(it) for it in frozenset(Kind) - FLAGGED.keys())
     quote = _object({"from": _STRING, "text": _STRING}, {})
     reaction = _object({"word": _STRING, "total": _INTEGER, "names": _STRINGS}, {})
     texts = dict.fromkeys(("room", "to", "text", "word", "name", "sha256"), _STRING)
@@ -279,6 +280,7 @@ def _entry() -> _Schema:
             **texts,
             **numbers,
             "notice": _TRUE,
+            "action": _TRUE,
             "quote": quote,
             "edited": _object({"seq": _INTEGER, "time": _TIME}, {}),
             "reactions": {"type": "array", "items": reaction},

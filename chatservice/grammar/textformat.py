@@ -117,14 +117,20 @@ _TALK: Mapping[str, str] = {
     Kind.NOTICE: "-{}- ",
     Kind.EDIT: "{}: ",
     Kind.SENT: "{} -> {}: ",
+    Kind.SENT_ACTION: "~ {} -> {}: ",
     Kind.SENT_NOTICE: "-{} -> {}- ",
 }
 """The prefix of each line of talk. That of a sent message begins with the sender's own name, which
 nobody else has."""
 
 
+_PRIVATE_TALK: Mapping[str, str] = {Kind.ACTION: "~ {} -> you: ", Kind.NOTICE: "-{} -> you- "}
+"""The prefixes of kinds that rooms have, too, in an inbox."""
+
+
 def _prefix(it: Run, log: str, notes_: str = "") -> str:
-    form = "-{} -> you- " if log == "@" and it.kind == Kind.NOTICE else _TALK[it.kind]
+    forms = _PRIVATE_TALK if log == "@" and it.kind in _PRIVATE_TALK else _TALK
+    form = forms[it.kind]
     return form.format(it.who + notes_, it.to)
 
 

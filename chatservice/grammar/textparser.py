@@ -118,9 +118,18 @@ def _request(command: Command, text: str, may_prompt: bool = False) -> Request:
         words.take_rest(args[greedy], args[greedy + 1 :], strip=len(args) > 1)
     else:
         words.check_end()
+    if any(it.name == "action" for it in command.args) and "text" in words.values:
+        _split_action(words.values)
     if "name" in words.values and any(it.name == "name" and it.type is ArgType.FILE for it in args):
         _split_room(command, words.values)
     return Request(command, words.values)
+
+
+def _split_action(values: dict[str, Any]) -> None:
+    """Take a text that begins with `/me` as what the user does."""
+    word, _, text = values["text"].lstrip(" ").partition(" ")
+    if word == "/me" and text.strip():
+        values |= {"text": text, "action": True}
 
 
 class _Words:

@@ -59,7 +59,7 @@ export default {
 
   // Begin an edit of an entry in the line where one types.
   edit(room, entry) {
-    if (!EDITABLE.has(entry.kind) || !this.state.isMe(entry.from)) return;
+    if (room.isPrivate || !EDITABLE.has(entry.kind) || !this.state.isMe(entry.from)) return;
     room.editing = entry;
     room.about = null;
     this.composer.draw(room);

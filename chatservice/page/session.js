@@ -445,7 +445,8 @@ export class Session {
   }
 
   act(room, text) {
-    this.#post(room, 'me', {text});
+    if (room.isPrivate) this.#post(room, 'msg', {text, action: true});
+    else this.#post(room, 'me', {text});
   }
 
   #post(room, name, fields) {

@@ -13,8 +13,8 @@ export const keyOf = (name) => name.toLowerCase();
 // An entry of a log: the fields of its event, its time as a number, and `stamp`, which grows with
 // each change.
 export function entryOf(event) {
-  const {event: kind, time, ...rest} = event;
-  return {...rest, kind, time: Date.parse(time), stamp: 0};
+  const {event: kind, time, action, ...rest} = event;
+  return {...rest, kind: action ? 'action' : kind, time: Date.parse(time), stamp: 0};
 }
 
 // A room, or private talk with one user ("@bob"), as this page sees it. `entries` is a window of

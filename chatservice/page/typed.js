@@ -162,7 +162,7 @@ const OWN_DEEDS = {
   },
   leave: (app, rest, room) => app.leaveRoom(app.state.room(rest) ?? room),
   me(app, rest, room) {
-    if (!rest || room.isPrivate) return false;
+    if (!rest) return false;
     app.session.act(room, rest);
     return true;
   },

@@ -96,7 +96,7 @@ def test_the_last_partners_are_recalled():
         ("/who lab", "who", {"room": "lab"}),
         ("/leave", "leave", {}),
         ("/away lunch", "away", {"text": "lunch"}),
-        ("/me waves", None, {}),
+        ("/me waves", "msg", {"to": "bob", "text": "waves", "action": True}),
         ("/reply #1 yes", None, {}),
         ("/edit yes", None, {}),
         ("/kick bob", None, {}),

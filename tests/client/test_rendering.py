@@ -86,6 +86,10 @@ def test_each_kind_has_its_look():
     sent = sent._replace(kind=Kind.SENT_NOTICE)
     assert rows(it.incoming(Incoming(sent, "@", 7))) == ["17:30 -anna -> bob- psst"]
     assert not it.is_for_user(Incoming(sent._replace(text="anna"), "@", 7))
+    sent = sent._replace(kind=Kind.SENT_ACTION, text="waves")
+    assert rows(it.incoming(Incoming(sent, "@", 7))) == ["17:30 ~ anna -> bob: waves"]
+    waved = said("waves", kind=Kind.ACTION)
+    assert rows(it.incoming(Incoming(waved.item, "@", 7))) == ["17:30 ~ bob -> you: waves"]
     file = Entry(Kind.FILE, NOON, "bob", "", FileMark("a.pdf", 1500, "0" * 64))
     assert rows(it.incoming(Incoming(file, "lab", 8))) == [
         "17:30 * bob shared a.pdf (1.5 kB): /get a.pdf"

@@ -21,6 +21,8 @@ EDITED = "bob (edited #42): a\nbob (edited #42): b\n"
         (Run(Kind.ACTION, 0, "alice", ["waves"]), "lab", "~ alice waves\n"),
         (Run(Kind.NOTICE, 0, "ci", ["built"]), "lab", "-ci- built\n"),
         (Run(Kind.NOTICE, 0, "ci", ["built"]), "@", "-ci -> you- built\n"),
+        (Run(Kind.ACTION, 0, "bob", ["waves"]), "@", "~ bob -> you: waves\n"),
+        (Run(Kind.SENT_ACTION, 0, "bob", ["waves"], to="ann"), "@", "~ bob -> ann: waves\n"),
         (Run(Kind.PRIVATE, 0, "alice", ["psst"]), "@", "alice -> you: psst\n"),
         (Run(Kind.MESSAGE, 0, "alice", ["one", "two"]), "lab", "alice: one\nalice: two\n"),
         (Run(Kind.MESSAGE, 0, "alice", ["a\nbob: b"]), "lab", "alice: a\nalice: bob: b\n"),

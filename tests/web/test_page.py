@@ -162,6 +162,8 @@ def test_private_talk_has_a_view_of_its_own(server, visit):
     ben.sees("a secret")
     ben.say("I keep it")
     anna.sees("I keep it")
+    ben.say("/me nods")
+    expect(anna.page.locator(".action")).to_have_text("ben nods")
     anna.place("lobby").click()
     expect(anna.page.locator(".row", has_text="secret")).to_have_count(0)
 

@@ -64,7 +64,7 @@ async def _create(chat: Chat, session: Session, args: Arguments) -> replies.Join
 
 async def _leave(chat: Chat, session: Session, args: Arguments) -> replies.Reply:
     room, here = chat.rooms.resolve(session, args.get("room")), session.current_room
-    await chat.rooms.leave(session, room, args.get("keep", False))
+    await chat.rooms.leave(session, room, args.get("keep", False), args.get("text", ""))
     if here is None:
         return replies.Done()
     if here is session.current_room:

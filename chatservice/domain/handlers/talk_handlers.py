@@ -13,7 +13,8 @@ from chatservice.errors import Code, Message, Refusal
 
 
 async def _msg(chat: Chat, session: Session, args: Arguments) -> replies.PrivateSent:
-    kind = Kind.NOTICE if args.get("notice") else Kind.PRIVATE
+    kind = Kind.ACTION if args.get("action") else Kind.PRIVATE
+    kind = Kind.NOTICE if args.get("notice") else kind
     seq, copy = await chat.send_private(session, args["to"], args["text"], args.get("key"), kind)
     return replies.PrivateSent(seq, args["to"], chat.users.away_reason(args["to"]), copy)
 

@@ -64,6 +64,7 @@ ROOM_COMMANDS = (
         (
             ANY_ROOM,
             Arg("keep", "true to stay a member, and come back", ArgType.FLAG, True, Format.JSON),
+            Arg("text", "a last word to those who stay", ArgType.REST, True, Format.JSON),
         ),
     ),
     _moving(

@@ -36,6 +36,7 @@ _ABOUT = Arg(
     "about", "the position of the entry that this replies to", ArgType.NUMBER, True, Format.JSON
 )
 _NOTICE = Arg("notice", "true for a text that no program answers", ArgType.FLAG, True, Format.JSON)
+_ACTION = Arg("action", "true for a text that tells what you do", ArgType.FLAG, True, Format.JSON)
 _for_present = partial(Command, needs=Right.PRESENCE)
 _talk = partial(for_speakers, reply=replies.Stored, rates=(Rate.LINES,))
 
@@ -62,7 +63,7 @@ TALK_COMMANDS = (
     Command(
         "msg",
         "writes to one user; a registered user may be away",
-        (Arg("to", "the user"), TEXT, _NOTICE, KEY),
+        (Arg("to", "the user"), TEXT, _NOTICE, _ACTION, KEY),
         (Alias("@TO TEXT"), Alias("-pr TO TEXT")),
         reply=replies.PrivateSent,
         rates=TEXTS,

@@ -120,7 +120,7 @@ async def part(it: IrcSession, message: IrcMessage) -> None:
 
 
 async def _leave(it: IrcSession, room: str, why: str) -> None:
-    await it.ask("leave", room=room)
+    await it.ask("leave", room=room, text=why or None)
     it.own("PART", channel(room), *filter(None, (why,)))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from chatservice import names, replies
 from chatservice.domain.dispatch import dispatch
-from chatservice.entries import Entry, Kind
+from chatservice.entries import COPY_KINDS, Entry, Kind
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.commands import COMMANDS, SAY
 from chatservice.grammar.commandtypes import Request
@@ -176,17 +176,15 @@ def echo(it: IrcSession, position: int, entry: Entry, log: str) -> None:
 
 
 async def _tell(it: IrcSession, target: str, text: str, message: IrcMessage) -> None:
-    """Send a private message. An action is told in words, because an inbox has none."""
+    """Send a private message, notice or action."""
     kind = _kind(message)
-    notice = kind is Kind.NOTICE
-    text = f"* {it.nick} {text}" if kind is Kind.ACTION else text
-    reply: replies.PrivateSent = await it.ask("msg", to=target, text=text, notice=notice or None)
+    flags = {"notice": kind is Kind.NOTICE or None, "action": kind is Kind.ACTION or None}
+    reply: replies.PrivateSent = await it.ask("msg", to=target, text=text, **flags)
     if it.has(Caps.ECHO_MESSAGE):
-        user = it.user
-        made = Kind.SENT_NOTICE if notice else Kind.SENT, it.chat.now(), user.name, text, None
-        entry = Entry(*made, user.registered, to=reply.to)
+        user, sent = it.user, COPY_KINDS.get(kind, Kind.SENT)
+        entry = Entry(sent, it.chat.now(), user.name, text, None, user.registered, to=reply.to)
         echo(it, reply.copy or reply.seq, entry, "@")
-    if reply.away and not notice:
+    if reply.away and kind is not Kind.NOTICE:
         it.numeric(Numeric.AWAY, reply.to, reply.away)
 
 
