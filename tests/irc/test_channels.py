@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.irc.test_registration import register
 from tests.servers import RawClient
 
 
@@ -197,59 +198,6 @@ def test_modes(server, join_irc, connect):
     assert [it.command for it in carl.settled()] == ["475", "475", "JOIN", "353", "366"]
 
 
-ERRORS = {
-    "JOIN": "461",
-    "JOIN #": "403",
-    "JOIN lab": "403",
-    "JOIN #2": "403",
-    "JOIN #a+b": "403",
-    "PART": "461",
-    "PART #nosuch": "403",
-    "PART #lab": "442",
-    "TOPIC": "461",
-    "TOPIC #nosuch": "403",
-    "TOPIC #lab :new": "442",
-    "KICK #lab": "461",
-    "KICK #lab bob": "482",
-    "KICK #nosuch bob": "403",
-    "INVITE bob": "461",
-    "INVITE bob #lab": "482",
-    "MODE #lab +m": "482",
-    "MODE #lab +o": "461",
-    "MODE #nosuch": "403",
-    "NAMES": "366",
-    "NAMES #nosuch": "366",
-    "LIST #nosuch": "321",
-    "WHO #nosuch": "315",
-    "WHOIS": "431",
-    "WHOIS nosuch": "401",
-    "WHOWAS nosuch": "406",
-    "PRIVMSG": "411",
-    "PRIVMSG #lab": "412",
-    "PRIVMSG #lab :": "412",
-    "PRIVMSG #lobby :\u200b": "404",
-    "PRIVMSG #lab :hello": "404",
-    "PRIVMSG #nosuch :hello": "403",
-    "PRIVMSG nosuch :hello": "401",
-    "PRIVMSG bob :\x02": "412",
-    "PRIVMSG #lab :\x01VERSION\x01": "404",
-    "NOSUCH": "421",
-    "PING": "461",
-    "HELP nosuch": "524",
-    "PRIVMSG #lab :" + "x" * 500: "417",
-}
-
-
-@pytest.mark.parametrize("line", ERRORS, ids=lambda it: it[:30])
-def test_errors_have_their_numbers(server, join_irc, line):
-    """A command that cannot be done is answered with the number of the specification. Nothing is
-    said, and the connection goes on."""
-    bob = join_irc(server, "bob")
-    bob.send(line)
-    assert bob.message().command == ERRORS[line]
-    bob.settled()
-
-
 def test_lines_that_are_none(server, join_irc):
     """Another character set and a NUL are refused, in words or as a standard reply
     (https://ircv3.net/specs/extensions/utf8-only)."""
@@ -301,7 +249,8 @@ def test_edits_reactions_and_more_are_seen(lab):
 
 
 def test_questions(server, join_irc, connect):
-    """WHO, WHOX, WHOIS, ISON, USERHOST, LIST, and those about the server."""
+    """WHO, WHOX (https://ircv3.net/specs/extensions/whox), WHOIS, ISON, USERHOST, LIST, and those
+    about the server."""
     connect(server, "anna").send("/join lab", "/away lunch")
     bob = join_irc(server, "bob")
     bob.send("JOIN #lab")
@@ -317,13 +266,32 @@ def test_questions(server, join_irc, connect):
     assert by_number["319"] == ("anna", "#lab")
     assert by_number["301"] == ("anna", "lunch")
     assert by_number["303"] == ("anna bob",)
+    assert by_number["318"][0] == "anna"
+    assert "330" not in by_number  # she is a guest
     bob.send("USERHOST anna bob", "LIST", "LIST >1", "LIST #la*", "PRIVMSG anna :x", "AWAY :out")
     told = bob.settled()
+    assert told[0].command == "302"
     assert told[0].params[1] == "anna=-~u@chat bob=+~u@chat"
+    assert [it.command for it in told[1:5]] == ["321", "322", "322", "323"]
     listed = [it.params[1:3] for it in told if it.command == "322"]
     assert listed == [("#lab", "2"), ("#lobby", "0"), ("#lab", "2"), ("#lab", "2")]
     assert [it.command for it in told[-2:]] == ["301", "306"]
     bob.send("AWAY", "MOTD", "LUSERS", "VERSION", "TIME", "INFO", "HELP")
     found = [it.command for it in bob.settled()]
-    assert found[:3] == ["305", "422", "251"]
-    assert {"351", "391", "371", "374", "704", "706"} <= set(found)
+    assert found[:6] == ["305", "422", "251", "254", "255", "266"]
+    assert {"351", "391", "371", "374", "704", "705", "706"} <= set(found)
+
+
+def test_who_is_logged_in_and_idle(start_server, join_irc, connect):
+    """WHOIS tells the account of a registered user (330), and for how long they are idle (317)
+    (https://modern.ircdocs.horse/#rplwhoisidle-317)."""
+    server = start_server("--room", "lab", presence_seconds=1)
+    register(connect, server, "carla")
+    join_irc(server, "carla", secret="secret-1")
+    bob, found = join_irc(server, "bob"), set()
+    while "317" not in found:
+        bob.send("WHOIS carla")
+        told = bob.settled()
+        found = {it.command for it in told}
+    assert {"330", "317"} <= found
+    assert next(it.params[1:3] for it in told if it.command == "330") == ("carla", "carla")

@@ -36,8 +36,23 @@ def test_isupport_is_true(server, join_irc):
     ann.send("NICK ann", "USER ann 0 * :Ann")
     words = [*ann.until("005").params, *ann.until("005").params]
     told = dict(word.partition("=")[::2] for word in words)
-    assert told["CASEMAPPING"] == "ascii"
-    assert "UTF8ONLY" in told
+    for word in ("UTF8ONLY", "WHOX", "SAFELIST", "MODES"):
+        assert told[word] == ""
+    for word, value in {
+        "CASEMAPPING": "ascii",
+        "CHANTYPES": "#",
+        "PREFIX": "(o)@",
+        "CHANMODES": "b,k,,imnst",
+        "ELIST": "MU",
+        "NETWORK": "chatservice",
+        "MSGREFTYPES": "msgid,timestamp",
+        "MONITOR": "100",
+        "CHANLIMIT": "#:100",
+        "MAXLIST": "b:1000",
+        "BOT": "B",
+    }.items():
+        assert told[word] == value
+    assert told["TARGMAX"].startswith("PRIVMSG:4,NOTICE:4,")
     ann.until("422")
     ann.send(f"NICK {'a' * (int(told['NICKLEN']) + 1)}", f"NICK {'a' * int(told['NICKLEN'])}")
     assert [it.command for it in ann.settled()] == ["432", "NICK"]
@@ -45,6 +60,8 @@ def test_isupport_is_true(server, join_irc):
     ann.send(f"JOIN {name}x", f"JOIN {name}", f"TOPIC {name} :{'t' * int(told['TOPICLEN'])}")
     found = [it.command for it in ann.settled()]
     assert found == ["403", "JOIN", "353", "366", "TOPIC"]
+    ann.send("AWAY :" + "x" * int(told["AWAYLEN"]), f"WHOIS {'a' * int(told['NICKLEN'])}")
+    assert len(ann.until("301").params[2]) == int(told["AWAYLEN"]) == int(told["KICKLEN"])
 
 
 def test_commands_before_it(server, join_irc):

@@ -17,9 +17,6 @@ from chatservice.protocols.irc.channels import act
 from chatservice.protocols.irc.ircqueries import find_user
 from chatservice.protocols.irc.ircsession import IrcSession
 
-MOST_MODES = 20
-"""Modes in one command."""
-
 _MUTE = "m:"
 """The beginning of a ban that is a mute, as in InspIRCd and Ergo."""
 
@@ -42,7 +39,7 @@ async def mode(it: IrcSession, message: IrcMessage) -> None:
         return
     params = list(message.params[2:])
     on = True
-    for sign in message.param(1)[:MOST_MODES]:
+    for sign in message.param(1):
         if sign in "+-":
             on = sign == "+"
         elif not await _change(it, room, sign, on, params):
@@ -72,7 +69,7 @@ def _of_user(it: IrcSession, whom: str, asked: str) -> None:
         operator = "o" if it.chat.rights.is_operator(it.user) else ""
         it.numeric(Numeric.UMODEIS, f"+{BOT_MODE if it.session.traits.bot else ''}{operator}")
     else:
-        _change_own(it, asked[:MOST_MODES])
+        _change_own(it, asked)
 
 
 _SET_BY_CLIENTS = frozenset("+-iw")

@@ -13,9 +13,6 @@ from chatservice.grammar.ircnumerics import Numeric, Purpose
 from chatservice.protocols.irc.ircmarkers import show_marker
 from chatservice.protocols.irc.ircsession import IrcSession
 
-MOST_TARGETS = 100
-"""Channels in one command, as many as a session may be in."""
-
 
 async def join(it: IrcSession, message: IrcMessage) -> None:
     """Run `JOIN`: come into channels, or make those that are not there. `JOIN 0` leaves all."""
@@ -32,7 +29,7 @@ async def join(it: IrcSession, message: IrcMessage) -> None:
             await _leave(it, room.name, "")
         return
     keys = message.param(1).split(",")
-    for at, name in enumerate(wanted.split(",")[:MOST_TARGETS]):
+    for at, name in enumerate(wanted.split(",")):
         key = keys[at] if at < len(keys) and keys[at] else None
         try:
             await _join(it, name, key)
@@ -112,7 +109,7 @@ async def part(it: IrcSession, message: IrcMessage) -> None:
         it.count()
         _more_needed(it, "PART", "Name a channel: PART #lab.")
         return
-    for name in message.param(0).split(",")[:MOST_TARGETS]:
+    for name in message.param(0).split(","):
         try:
             await _leave(it, it.room(name).name, message.param(1))
         except Refusal as refusal:
@@ -158,7 +155,7 @@ def names_(it: IrcSession, message: IrcMessage) -> None:
         it.count()
         it.numeric(Numeric.ENDOFNAMES, "*", "Name a channel.")
         return
-    for name in message.param(0).split(",")[:MOST_TARGETS]:
+    for name in message.param(0).split(","):
         room = _readable(it, name)
         if room is not None:
             room.log.send_events()  # departures come first
@@ -248,8 +245,14 @@ async def kick(it: IrcSession, message: IrcMessage) -> None:
         it.count()
         _more_needed(it, "KICK", "Name a channel and a user: KICK #lab bob.")
         return
+    where = message.param(0)
     for name in message.param(1).split(","):
-        await act(it, "kick", message.param(0), user=name, text=message.param(2) or None)
+        room, user = it.find_room(where), it.chat.users.find(name)
+        if room in it.session.rooms and user is not None and not room.has_user(user):
+            it.count()
+            it.numeric(Numeric.USERNOTINCHANNEL, user.name, where[:64], "That user is not there.")
+        else:
+            await act(it, "kick", where, user=name, text=message.param(2) or None)
 
 
 async def invite(it: IrcSession, message: IrcMessage) -> None:
@@ -258,8 +261,17 @@ async def invite(it: IrcSession, message: IrcMessage) -> None:
     if not where:
         it.count()
         _more_needed(it, "INVITE", "Name a user and a channel: INVITE bob #lab.")
+    elif _is_in(it, name, where):
+        it.count()
+        it.numeric(Numeric.USERONCHANNEL, name, where, "That user is there already.")
     elif await act(it, "invite", where, user=name):
         it.numeric(Numeric.INVITING, name, where)
+
+
+def _is_in(it: IrcSession, name: str, where: str) -> bool:
+    """Return whether the client is in a channel, and sees a user there."""
+    room, user = it.find_room(where), it.chat.users.find(name)
+    return room in it.session.rooms and user is not None and user in room.users()
 
 
 async def act(it: IrcSession, command: str, where: str, **args: Any) -> bool:

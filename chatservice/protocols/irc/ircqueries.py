@@ -11,11 +11,9 @@ from chatservice.grammar.ircformat import BOT_MODE, CHANNEL, SERVER, USER_AT_HOS
 from chatservice.grammar.ircnumerics import Numeric
 from chatservice.grammar.irctexts import packed
 from chatservice.protocols.irc.channels import prefix
-from chatservice.protocols.irc.ircsession import IrcSession
+from chatservice.protocols.irc.ircsession import Handler, IrcSession
 
 _USER, _, _HOST = USER_AT_HOST.partition("@")
-MOST_NAMES = 100
-"""Names in one question."""
 
 
 def motd(it: IrcSession) -> None:
@@ -35,25 +33,28 @@ def lusers(it: IrcSession) -> None:
     it.numeric(Numeric.GLOBALUSERS, str(users), str(users), f"Users now: {users}")
 
 
-def _show_motd(it: IrcSession, message: IrcMessage) -> None:
-    it.count()
-    motd(it)
+def _of_this_server(answer: Callable[[IrcSession], None], at: int = 0) -> Handler:
+    """Return the handler of a question about a server, which the parameter `at` names: this one, by
+    its name, as the server of a user, or without any."""
+
+    def run(it: IrcSession, message: IrcMessage) -> None:
+        it.count()
+        target = message.param(at)
+        if target in ("", SERVER) or find_user(it, target) is not None:
+            answer(it)
+        else:
+            it.numeric(Numeric.NOSUCHSERVER, target[:64], "There is no such server.")
+
+    return run
 
 
-def _show_lusers(it: IrcSession, message: IrcMessage) -> None:
-    it.count()
-    lusers(it)
-
-
-def version(it: IrcSession, message: IrcMessage) -> None:
-    """Run `VERSION`."""
-    it.count()
+def version(it: IrcSession) -> None:
+    """Answer `VERSION`."""
     it.numeric(Numeric.VERSION, f"chatservice-{__version__}", SERVER, "keeps what is said")
 
 
-def time(it: IrcSession, message: IrcMessage) -> None:
-    """Run `TIME`."""
-    it.count()
+def time(it: IrcSession) -> None:
+    """Answer `TIME`."""
     it.numeric(Numeric.TIME, SERVER, _moment(it.chat.now()))
 
 
@@ -62,9 +63,8 @@ def _moment(time: int) -> str:
     return f"{datetime.fromtimestamp(time // 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
-def info(it: IrcSession, message: IrcMessage) -> None:
-    """Run `INFO`."""
-    it.count()
+def info(it: IrcSession) -> None:
+    """Answer `INFO`."""
     it.numeric(Numeric.INFO, f"chatservice {__version__}: rooms, files and history.")
     it.numeric(Numeric.ENDOFINFO, "This is all.")
 
@@ -100,7 +100,7 @@ def _common(it: IrcSession, user: User) -> Iterator[Room]:
 def ison(it: IrcSession, message: IrcMessage) -> None:
     """Run `ISON`."""
     it.count()
-    asked = " ".join(message.params).split()[:MOST_NAMES]
+    asked = " ".join(message.params).split()
     found = (find_user(it, name) for name in asked)
     it.numeric(Numeric.ISON, " ".join(user.name for user in found if user is not None))
 
@@ -229,11 +229,11 @@ _FIELDS: Mapping[str, Callable[[IrcSession, User, Room | None, str], str]] = {
 """The fields of WHOX, in their order."""
 
 QUERY_HANDLERS = {
-    "MOTD": _show_motd,
-    "LUSERS": _show_lusers,
-    "VERSION": version,
-    "TIME": time,
-    "INFO": info,
+    "MOTD": _of_this_server(motd),
+    "LUSERS": _of_this_server(lusers, 1),
+    "VERSION": _of_this_server(version),
+    "TIME": _of_this_server(time),
+    "INFO": _of_this_server(info),
     "HELP": help_,
     "HELPOP": help_,
     "ISON": ison,

@@ -37,7 +37,12 @@ def message_(it: IrcSession, message: IrcMessage) -> Awaitable[None] | None:
         it.count()
         it.numeric(Numeric.NOTEXTTOSEND, "There is nothing in that to be seen; type a text.")
         return None
-    targets = message.param(0).split(",")[:MOST_TARGETS]
+    targets = message.param(0).split(",")
+    if len(targets) > MOST_TARGETS:
+        it.count()
+        told = f"One message goes to {MOST_TARGETS} at most; it is not sent."
+        it.numeric(Numeric.TOOMANYTARGETS, message.param(0)[:64], told)
+        return None
     if all(target.startswith(CHANNEL) for target in targets):  # talk does not wait
         for target in targets:
             _try_say(it, target, message)
@@ -209,6 +214,9 @@ async def ping(it: IrcSession, message: IrcMessage) -> None:
     it.count()
     if not message.params:
         it.numeric(Numeric.NEEDMOREPARAMS, "PING", "Give a word that comes back.")
+        return
+    if not message.params[0]:
+        it.numeric(Numeric.NOORIGIN, "Give a word that comes back.")
         return
     if it.session.unstored:
         await it.chat.publisher.settled(it.session)

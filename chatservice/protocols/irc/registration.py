@@ -10,10 +10,10 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar.irc import IrcMessage
 from chatservice.grammar.ircformat import BOT_MODE, Caps, sentence, source
 from chatservice.grammar.ircnumerics import Numeric, Purpose
-from chatservice.protocols.irc.channelmodes import MOST_MODES
 from chatservice.protocols.irc.channels import come_back, enter_kept
 from chatservice.protocols.irc.ircqueries import lusers, motd
 from chatservice.protocols.irc.ircsession import MONITORED, IrcSession
+from chatservice.protocols.irc.irctalk import MOST_TARGETS
 
 NETWORK = "chatservice"
 """The network's name, which clients show."""
@@ -98,9 +98,9 @@ def _supported(it: IrcSession) -> Iterator[list[str]]:
         f"KICKLEN={names.PHRASE_CHARACTERS}",
         f"AWAYLEN={names.PHRASE_CHARACTERS}",
         f"CHANLIMIT=#:{limits.rooms_joined}",
-        f"MODES={MOST_MODES}",
+        "MODES",
         f"MAXLIST=b:{limits.rules}",
-        "TARGMAX=PRIVMSG:4,NOTICE:4,JOIN:,PART:,NAMES:,KICK:1,WHOIS:1",
+        f"TARGMAX=PRIVMSG:{MOST_TARGETS},NOTICE:{MOST_TARGETS},JOIN:,PART:,NAMES:,KICK:,WHOIS:1",
         f"BOT={BOT_MODE}",
         "WHOX",
         "SAFELIST",
