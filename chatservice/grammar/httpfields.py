@@ -7,7 +7,7 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from chatservice.entries import ANY_FILE, FileCondition
 from chatservice.errors import Code, Refusal
@@ -166,6 +166,31 @@ def disposition(name: str, inline: bool) -> str:
     plain = _NOT_PLAIN.sub("_", name)
     other = f"; filename*=UTF-8''{quote(name, safe=_ATTRIBUTE)}" if plain != name else ""
     return f'{kind}; filename="{plain}"{other}'
+
+
+def file_name(disposition_: str) -> str:
+    """Return the name of the file in a Content-Disposition, the last part of a path; empty if there
+    is none. A name in UTF-8 (RFC 8187) counts more than another one. The header is text of the
+    server's own decoding, Latin-1."""
+    found = _NAME_UTF8.search(disposition_)
+    if found is not None:
+        name = unquote(found[1], errors="replace")
+    else:
+        plain = _NAME_PLAIN.search(disposition_)
+        name = re.sub(r"\\(.)", r"\1", plain[1] or plain[2]) if plain is not None else ""
+        name = name.encode("latin-1", errors="replace").decode(errors="replace")
+    return re.split(r"[/\\]", name)[-1].strip()
+
+
+_NAME_UTF8 = re.compile(r"(?i)filename\*=utf-8'[^']*'([^;\s]+)")
+_NAME_PLAIN = re.compile(r'(?i)filename=(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))')
+
+
+def usual_end(media_type: str) -> str:
+    """Return the usual end of the name of a file of that type, without its dot."""
+    wanted = media_type.partition(";")[0].strip().lower()
+    known = {type_: end for end, type_ in reversed(_INLINE_TYPES.items())}
+    return known.get(wanted, "txt" if wanted == "text/plain" else "bin")
 
 
 _NOT_PLAIN = re.compile(r"[^ !#$&-Z\[\]^-~]")

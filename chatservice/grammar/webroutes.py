@@ -18,6 +18,9 @@ from chatservice.grammar.webtarget import encode
 
 API = "/api/v1"
 
+FILEHOST = f"{API}/filehost"
+"""The path of uploads of IRC clients (`chatservice.protocols.web.filehost`)."""
+
 RESERVED = frozenset(
     {
         *("api", "static", "ws", "t", "healthz", "readyz", "metrics", "openapi.json"),

@@ -25,7 +25,7 @@ def test_it_is_complete_in_any_order(server, join_irc, order):
         ann.until("401")
         ann.send("NICK ann")
     assert ann.until("001").params[0] == "ann"
-    assert [ann.message().command for _ in range(5)] == ["002", "003", "004", "005", "005"]
+    assert [ann.message().command for _ in range(7)] == ["002", "003", "004", *["005"] * 4]
     ann.until("422")
     assert ann.settled() == []
 
@@ -34,7 +34,7 @@ def test_isupport_is_true(server, join_irc):
     """Each word that has a number has that of the limit."""
     ann = join_irc(server)
     ann.send("NICK ann", "USER ann 0 * :Ann")
-    words = [*ann.until("005").params, *ann.until("005").params]
+    words = [word for _ in range(4) for word in ann.until("005").params]
     told = dict(word.partition("=")[::2] for word in words)
     for word in ("UTF8ONLY", "WHOX", "SAFELIST", "MODES"):
         assert told[word] == ""

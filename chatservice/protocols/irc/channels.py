@@ -11,6 +11,7 @@ from chatservice.grammar.irc import LINE_BYTES, IrcMessage
 from chatservice.grammar.ircformat import CHANNEL, Caps, channel, join_line, source
 from chatservice.grammar.ircnumerics import Numeric, Purpose
 from chatservice.protocols.irc.ircmarkers import show_marker
+from chatservice.protocols.irc.ircplaces import note_place
 from chatservice.protocols.irc.ircsession import IrcSession
 
 
@@ -45,17 +46,20 @@ async def _join(it: IrcSession, name: str, key: str | None) -> None:
     room = it.find_room(name)
     if room is not None and room in it.session.rooms:
         it.count()
+        note_place(it, room.name)
         return
     if room is None:
         wanted = names.room(name[1:])
         try:
             await entered(it, await it.ask("create", room=wanted, password=key))
+            note_place(it, wanted)
             return
         except Refusal as refusal:
             room = it.find_room(name)
             if refusal.code is not Code.ROOM_EXISTS or room is None:
                 raise  # else somebody has made it meanwhile
     await entered(it, await it.ask("join", room=room.name, password=key))
+    note_place(it, room.name)
 
 
 async def entered(it: IrcSession, reply: replies.Joined) -> None:

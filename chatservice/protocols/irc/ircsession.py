@@ -55,8 +55,9 @@ class IrcSession(AnsweringSession):
     """A session of an IRC client.
 
     `handlers` has those of the commands. `registering` is the state before the registration is
-    complete (`registration`), or None. `monitored` are the users whom it watches: their names, by
-    keys (`ircmonitor`). `open_text` is a text of several lines that it has begun (`ircmultiline`).
+    complete (`registration`), or None. `monitored` are the users whom it watches: their names,
+    by keys (`ircmonitor`). `place` is where the user was last, and when (`ircplaces`).
+    `open_text` is a text of several lines that it has begun (`ircmultiline`).
     """
 
     kind = "IRC"
@@ -65,13 +66,14 @@ class IrcSession(AnsweringSession):
     traits = IRC_CLIENT
     handlers: ClassVar[Mapping[str, Handler]] = {}
 
-    __slots__ = ("monitored", "open_text", "registering", "sasl")
+    __slots__ = ("monitored", "open_text", "place", "registering", "sasl")
 
     def __init__(self, connection: Connection, chat: Chat) -> None:
         self.caps = NO_CAPS
         self.registering: Any = None
         self.monitored: Mapping[str, str] = _NOBODY
         self.sasl: str | None = None
+        self.place = _NOWHERE
         self.open_text: Any = None
         self._answer = None
         super().__init__(connection, chat)
@@ -319,6 +321,7 @@ MONITORED = 100
 """Users that a client watches."""
 
 _NOBODY: Mapping[str, str] = {}
+_NOWHERE = 0, ""
 
 EARLY = frozenset(
     {"NICK", "USER", "PASS", "CAP", "AUTHENTICATE", "REGISTER", "PING", "PONG", "QUIT"}

@@ -20,6 +20,7 @@ from chatservice.grammar.ircformat import (
 )
 from chatservice.grammar.ircnumerics import Numeric, Purpose
 from chatservice.grammar.irctexts import ACTION, parse_ctcp, without_formatting
+from chatservice.protocols.irc.ircplaces import note_place
 from chatservice.protocols.irc.ircservices import is_service, serve
 from chatservice.protocols.irc.ircsession import IrcSession
 
@@ -146,6 +147,7 @@ def _say(it: IrcSession, target: str, message: IrcMessage, text: str) -> None:
     request = Request(COMMANDS["me" if kind is Kind.ACTION else "say"], args)
     dispatch(it.chat, it.session, request, said.stored)
     it.connection.factory.timeslices.note_talk()
+    note_place(it, room.name)
     said.entry = entry._replace(time=it.session.active)
     it.label = ""  # it is answered when it is stored
 
@@ -164,6 +166,7 @@ def say_all(it: IrcSession, lines: bytes) -> bool:
     except Refusal:  # one by one, each has a refusal of its own
         return False
     it.connection.factory.timeslices.note_talk()
+    note_place(it, room.name)
     return True
 
 
@@ -185,6 +188,7 @@ async def _tell(it: IrcSession, target: str, text: str, message: IrcMessage) -> 
     kind = _kind(message)
     flags = {"notice": kind is Kind.NOTICE or None, "action": kind is Kind.ACTION or None}
     reply: replies.PrivateSent = await it.ask("msg", to=target, text=text, **flags)
+    note_place(it, f"@{reply.to}")
     if it.has(Caps.ECHO_MESSAGE):
         user, sent = it.user, COPY_KINDS.get(kind, Kind.SENT)
         entry = Entry(sent, it.chat.now(), user.name, text, None, user.registered, to=reply.to)

@@ -10,6 +10,7 @@ from chatservice.errors import Code, Refusal
 from chatservice.grammar.irc import IrcMessage
 from chatservice.grammar.ircformat import BOT_MODE, Caps, sentence, source
 from chatservice.grammar.ircnumerics import Numeric, Purpose
+from chatservice.grammar.webroutes import FILEHOST
 from chatservice.protocols.irc.channels import come_back, enter_kept
 from chatservice.protocols.irc.ircqueries import lusers, motd
 from chatservice.protocols.irc.ircsession import MONITORED, IrcSession
@@ -111,6 +112,8 @@ def _supported(it: IrcSession) -> Iterator[list[str]]:
     ]
     for at in range(0, len(words), 12):
         yield words[at : at + 12]
+    for name in ("soju.im/FILEHOST", "draft/FILEHOST") if it.web else ():
+        yield [f"{name}={it.web}{FILEHOST}"]  # which may be long
 
 
 # -- commands --------------------------------------------------------------------------------------

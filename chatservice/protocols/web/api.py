@@ -21,10 +21,11 @@ from chatservice.grammar.commandtypes import Request
 from chatservice.grammar.negotiation import preferred
 from chatservice.grammar.webfaults import Fault, UnsupportedMediaType
 from chatservice.grammar.webfields import JSON, TEXT
+from chatservice.grammar.webroutes import FILEHOST
 from chatservice.net import outlet
 from chatservice.net.delivery import EntryFormat, Subscription
 from chatservice.net.flow import SERVER_ERROR
-from chatservice.protocols.web import webfiles
+from chatservice.protocols.web import filehost, webfiles
 from chatservice.protocols.web.exchange import Exchange
 from chatservice.protocols.web.webuser import LoginFailed, WebUser
 
@@ -55,6 +56,9 @@ class Api:
     async def _answer(self, exchange: Exchange) -> None:
         if exchange.path.startswith(webfiles.TICKETS):
             await webfiles.answer_ticket(exchange, self._chat, self._headers)
+            return
+        if exchange.path == FILEHOST:
+            await filehost.answer(exchange, self._chat, self._user, self._headers)
             return
         asked = webapi.route(exchange.method, exchange.target)
         type_ = preferred(exchange.header("Accept"), asked.offers or (JSON,))

@@ -41,8 +41,9 @@ class Origins:
         name = found[1].lower().removesuffix(".")
         return bool(_ADDRESS.fullmatch(name)) or name in self._names or name.endswith(".local")
 
-    def refusal(self, exchange: Exchange) -> Refused | None:
-        """Return why a request is refused, or None."""
+    def refusal(self, exchange: Exchange, any_page: bool = False) -> Refused | None:
+        """Return why a request is refused, or None. With `any_page`, pages of other servers may
+        send it, too."""
         host, count = exchange.header("Host"), exchange.header_count("Host")
         if count > 1 or (not host and not exchange.is_old):
             return 400, "A request has one Host header (RFC 9112, 3.2)."
@@ -62,6 +63,8 @@ class Origins:
                 "This server does not know that name; use its address, or tell the operator to "
                 "start it with --host-name NAME.",
             )
+        if any_page:
+            return None
         origin = exchange.header("Origin")
         if origin and origin != f"{scheme(exchange)}://{host}":
             return 403, "A page of another server may not use this one."

@@ -15,7 +15,7 @@ from chatservice.grammar import openapi, webanswers, websocket, webtarget
 from chatservice.net.flow import SERVER_ERROR
 from chatservice.net.sniff import LineRow, PrefixRow
 from chatservice.protocols.irc.ircwebsocket import SUBPROTOCOLS
-from chatservice.protocols.web import frontpage, metrics, usage
+from chatservice.protocols.web import filehost, frontpage, metrics, usage
 from chatservice.protocols.web.api import Api
 from chatservice.protocols.web.channel import WebChannel
 from chatservice.protocols.web.exchange import Exchange
@@ -128,7 +128,8 @@ class Site:
                 respond_text(exchange, 417, 'The only Expect known here is "100-continue".')
                 return
             note_user(exchange)
-            if (refused := self._origins.refusal(exchange)) is not None:
+            from_elsewhere = filehost.may_come_from_elsewhere(exchange)
+            if (refused := self._origins.refusal(exchange, from_elsewhere)) is not None:
                 respond_text(exchange, *refused)
                 return
             if exchange.method not in METHODS:
