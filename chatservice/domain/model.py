@@ -104,14 +104,20 @@ class KeptRoom:
         self.saved = self.read
 
 
+_NO_PARTNERS: Mapping[str, int] = {}
+
+
 class KeptRooms:
     """The `rooms` that an account keeps, by their numbers. There is one for all its sessions. Those
-    of a guest, without an account, are not stored."""
+    of a guest, without an account, are not stored. `partners` has positions in the inbox: how far
+    private talk with single users is read, by their keys, as far as a session has told; they are
+    not stored."""
 
-    __slots__ = ("__weakref__", "account", "rooms")
+    __slots__ = ("__weakref__", "account", "partners", "rooms")
 
     def __init__(self, account: str) -> None:
         self.account = account
+        self.partners: Mapping[str, int] = _NO_PARTNERS
         self.rooms: dict[int, KeptRoom] = {}
 
     def unsaved(self) -> "dict[tuple[str, int], int]":

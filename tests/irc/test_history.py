@@ -196,6 +196,32 @@ def test_read_markers(server, join_irc, connect, past):
     assert [it.params[0] for it in one.settled()] == ["MARKREAD"] * 3 + ["anna"]
 
 
+def test_read_markers_of_private_talk(server, join_irc, connect):
+    """How far talk with one user is read is told to all clients of a user, by itself; without such
+    news it is what was shown (https://ircv3.net/specs/extensions/read-marker)."""
+    register(connect, server, "carla")
+    caps = f"{CAPS} draft/read-marker"
+    one, other = (join_irc(server, "carla", caps, secret="secret-1") for _ in range(2))
+    one.send("MARKREAD anna")
+    assert one.until("MARKREAD").params == ("anna", "*")
+    anna, ben = connect(server, "anna"), connect(server, "ben")
+    anna.send("@carla one")
+    first = one.until("PRIVMSG").tags["time"]
+    ben.send("@carla two")
+    second = one.until("PRIVMSG").tags["time"]
+    one.send(f"MARKREAD anna timestamp={first}", "MARKREAD Anna")
+    for name in ("anna", "Anna"):
+        assert one.until("MARKREAD").params == (name, f"timestamp={first}")
+    assert other.until("MARKREAD").params == ("anna", f"timestamp={first}")
+    other.send(f"MARKREAD ben timestamp={second}", "MARKREAD anna")
+    assert other.until("MARKREAD", "ben").params[1] == f"timestamp={second}"
+    assert other.until("MARKREAD", "anna").params[1] == f"timestamp={first}"
+    assert one.until("MARKREAD").params == ("ben", f"timestamp={second}")
+    one.send(f"MARKREAD ben timestamp={first}")
+    assert one.until("MARKREAD").params == ("ben", f"timestamp={second}")
+    assert other.settled() == []
+
+
 def test_reactions_typing_and_redactions(server, join_irc, past):
     """Tags react, reply and type, and REDACT erases, as in the other formats; those who know them
     are told in the same way."""
