@@ -221,6 +221,13 @@ class Rights:
                 return role
         return None
 
+    def moderators(self, users: Collection[User], room: Room) -> set[User]:
+        """Return those of some users whose standing role in a room is that of a moderator, or a
+        higher one: of many at once, faster than by `standing_role`."""
+        rules = room.rules.all(self._now()) if room.rules else ()
+        ids = {it.subject for it in rules if it.kind in _STANDING_ROLES}
+        return {it for it in users if self.is_operator(it) or (ids and it.id in ids)}
+
     def moderates(self, key: str, room: Room) -> bool:
         """Return whether an account, by its key, moderates a room, or owns it, or runs the
         server."""

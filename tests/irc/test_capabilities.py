@@ -35,7 +35,8 @@ TAGS = {
 @pytest.mark.parametrize("caps", TAGS)
 def test_tags(server, join_irc, lab, caps):
     """An entry has the tags that were asked for; its id is the room and its position. Entries of
-    one moment, a long one and one of several lines have them, too."""
+    one moment have them, too. A reply has the id of the other entry
+    (https://ircv3.net/specs/client-tags/reply)."""
     bob = join_irc(server, "bob", caps)
     bob.send("JOIN #lab")
     bob.until("366")

@@ -20,9 +20,12 @@ def carla(server, join_irc, connect):
     """Return an IRC client of a registered user, and the address for its files."""
     register(connect, server, "carla")
     client = join_irc(server, "carla", secret="secret-1")
-    found = set(re.findall(r"(?:soju\.im|draft)/FILEHOST=(\S+)", client.seen))
-    assert len(found) == 1
-    return client, urlsplit(found.pop()).path
+    one, other = (
+        re.search(rf" {token}=(\S+) ", client.seen)[1]
+        for token in ("soju.im/FILEHOST", "draft/FILEHOST")
+    )
+    assert one == other
+    return client, urlsplit(one).path
 
 
 def upload(server, path, name, **headers):
@@ -41,7 +44,7 @@ def test_a_file_goes_where_its_user_is(server, join_irc, carla):
     bob.until("366")
     assert upload(server, path, "", **LOGIN)[0].status == 403  # carla is nowhere yet
     client.send("JOIN #lab")
-    client.until("366")
+    client.until("366", "#lab")
     response, one = upload(server, path, 'attachment; filename="a photo.png"', **LOGIN)
     assert response.status == 201
     assert re.fullmatch(r"/lab/a%20photo-[0-9a-f]{8}\.png", one)
@@ -63,7 +66,7 @@ def test_nobody_else_uploads(server, carla):
     """Without a name and a password nothing is taken, and what is no upload is told so."""
     client, path = carla
     client.send("JOIN #lab")
-    client.until("366")
+    client.until("366", "#lab")
     for headers in ({}, {"Authorization": "Basic " + b64encode(b"carla:wrong").decode()}):
         assert upload(server, path, "filename=x", **headers)[0].status == 401
     options = HttpClient(server.port).request("OPTIONS", path)
@@ -79,7 +82,7 @@ def test_pages_of_other_servers_upload(server, carla):
     (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
     client, path = carla
     client.send("JOIN #lab")
-    client.until("366")
+    client.until("366", "#lab")
     asked = {"Access_Control_Request_Headers": "authorization,content-disposition"}
     answer = HttpClient(server.port).request("OPTIONS", path, **PAGE, **asked)
     assert answer.status == 204

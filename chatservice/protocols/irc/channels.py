@@ -1,5 +1,6 @@
 """Channels: coming, going, topics, lists; and what their moderators do."""
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -8,7 +9,7 @@ from chatservice.domain.model import Room, User
 from chatservice.domain.rights import Role
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.irc import LINE_BYTES, IrcMessage
-from chatservice.grammar.ircformat import CHANNEL, Caps, channel, join_line, source
+from chatservice.grammar.ircformat import CHANNEL, SERVER, Caps, channel, join_line, source
 from chatservice.grammar.ircnumerics import Numeric, Purpose
 from chatservice.protocols.irc.ircmarkers import show_marker
 from chatservice.protocols.irc.ircplaces import note_place
@@ -136,21 +137,29 @@ def prefix(it: IrcSession, room: Room, user: User) -> str:
 
 def show_names(it: IrcSession, room: Room) -> None:
     """Show the users of a room."""
-    where, with_host = channel(room.name), it.has(Caps.USERHOST_IN_NAMES)
-    shown, size = list[str](), 0
-    sign = "=" if room.is_open else "@"
-    most = LINE_BYTES - 80 - len(where.encode())
-    for user in room.users():
-        name = room.names_shown.get(user, user.name)
-        word = prefix(it, room, user) + (source(name) if with_host else name)
-        size += len(word.encode()) + 1
-        if size > most:
-            it.numeric(Numeric.NAMREPLY, sign, where, " ".join(shown))
-            shown, size = [], len(word.encode()) + 1
-        shown.append(word)
-    if shown:
-        it.put(f":server 353 {it.nick} {sign} {where} :{' '.join(shown)}")
+    where, users = channel(room.name), room.users()
+    moderators, former = it.chat.rights.moderators(users, room), room.names_shown
+    names_ = [former.get(user, user.name) for user in users] if former else [u.name for u in users]
+    words = map(source, names_) if it.has(Caps.USERHOST_IN_NAMES) else names_
+    marked = (f"@{it}" if user in moderators else it for user, it in zip(users, words, strict=True))
+    start = f"{'=' if room.is_open else '@'} {where}"
+    for line in _filled(marked, LINE_BYTES - 80 - len(where.encode())):
+        it.put(f":{SERVER} {Numeric.NAMREPLY} {it.nick} {start} :{line}")
     it.numeric(Numeric.ENDOFNAMES, where, "is all.")
+
+
+def _filled(words: Iterable[str], most: int) -> Iterator[str]:
+    """Iterate over lines of words, of at most `most` bytes each."""
+    line, size = list[str](), 0
+    for word in words:
+        wide = (len(word) if word.isascii() else len(word.encode())) + 1
+        if line and size + wide > most:
+            yield " ".join(line)
+            line, size = [], 0
+        line.append(word)
+        size += wide
+    if line:
+        yield " ".join(line)
 
 
 def names_(it: IrcSession, message: IrcMessage) -> None:
