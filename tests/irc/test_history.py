@@ -223,8 +223,8 @@ def test_read_markers_of_private_talk(server, join_irc, connect):
 
 
 def test_reactions_typing_and_redactions(server, join_irc, past):
-    """Tags react, reply and type, and REDACT erases, as in the other formats; those who know them
-    are told in the same way."""
+    """Tags react, reply and type (https://ircv3.net/specs/client-tags/typing), and REDACT erases,
+    as in the other formats; those who know them are told in the same way."""
     program, _ = past
     caps = f"{CAPS} echo-message draft/message-redaction"
     ann, bob = join_irc(server, "ann", caps), join_irc(server, "bob", caps)
