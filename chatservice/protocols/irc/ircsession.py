@@ -56,7 +56,7 @@ class IrcSession(AnsweringSession):
 
     `handlers` has those of the commands. `registering` is the state before the registration is
     complete (`registration`), or None. `monitored` are the users whom it watches: their names,
-    by keys (`ircmonitor`). `place` is where the user was last, and when (`ircplaces`).
+    by keys (`ircmonitor`). `place` is where the user was last (`ircplaces`).
     `open_text` is a text of several lines that it has begun (`ircmultiline`).
     """
 
@@ -73,7 +73,7 @@ class IrcSession(AnsweringSession):
         self.registering: Any = None
         self.monitored: Mapping[str, str] = _NOBODY
         self.sasl: str | None = None
-        self.place = _NOWHERE
+        self.place = ""
         self.open_text: Any = None
         self._answer = None
         super().__init__(connection, chat)
@@ -321,7 +321,6 @@ MONITORED = 100
 """Users that a client watches."""
 
 _NOBODY: Mapping[str, str] = {}
-_NOWHERE = 0, ""
 
 EARLY = frozenset(
     {"NICK", "USER", "PASS", "CAP", "AUTHENTICATE", "REGISTER", "PING", "PONG", "QUIT"}
