@@ -36,6 +36,7 @@ def test_oper_and_rehash(boss, join_irc):
     ann.send("OPER boss secret-1")
     assert ann.until("900").params[2] == "boss"
     ann.until("381")
+    ann.settled()  # boss is in the rooms that boss keeps
     config.write_text("[limits]\nhistory_entries = 7\n")
     ann.send("OPER boss wrong", "OPER boss secret-1", "MODE boss", "REHASH", "WHOIS boss")
     told = ann.settled()

@@ -3,7 +3,7 @@ extensions/capability-negotiation)."""
 
 from collections.abc import Mapping
 
-from chatservice.grammar.irc import IrcMessage, render
+from chatservice.grammar.irc import LINE_BYTES, IrcMessage, render
 from chatservice.grammar.ircformat import SERVER, Caps
 from chatservice.grammar.ircnumerics import Numeric
 from chatservice.grammar.irctexts import packed
@@ -40,10 +40,6 @@ OFFERED: Mapping[str, str] = {
 VALUES_SINCE = 302
 """The version of the negotiation since which values are shown."""
 
-_LINE = 350
-"""Bytes of names in one line. The client's nick, of at most 32 characters, comes before."""
-
-
 async def cap(it: IrcSession, message: IrcMessage) -> None:
     """Run `CAP`. Before the registration it waits for `CAP END`."""
     it.count()
@@ -75,9 +71,11 @@ async def cap(it: IrcSession, message: IrcMessage) -> None:
 
 def _show(it: IrcSession, verb: str, shown: list[str], several: bool) -> None:
     """Answer with names of capabilities; in `several` lines, if the client understands that."""
-    *lines, last = list(packed(shown, _LINE)) if several and shown else [" ".join(shown)]
+    more = render(SERVER, "CAP", it.nick, verb, "*")
+    most = LINE_BYTES - len(f"{more} :".encode())  # pydle 1.2 logs in only if it is one line
+    *lines, last = list(packed(shown, most)) if several and shown else [" ".join(shown)]
     for line in lines:
-        it.put(render(SERVER, "CAP", it.nick, verb, "*", line))
+        it.put(f"{more} :{line}")
     it.put(f"{render(SERVER, 'CAP', it.nick, verb)} :{last}")
 
 
