@@ -2,7 +2,7 @@
 
 import pytest
 import pytest_twisted
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 
 from chatservice.domain.ports.member_ports import Membership
 from chatservice.domain.ports.room_ports import RulesChanged
@@ -133,6 +133,40 @@ async def lose_subscription(link):
     """Let a node hear nothing of the log."""
     await link._subscription.unsubscribe()
     link._subscription = None
+
+
+async def talk(engine, lab, name, said):
+    """Say things at a node, one after another, and note their positions."""
+    for at in range(60):
+        text = f"{name}-{at}"
+        (said[text],) = await append(engine, say(lab, text, key=text, writer=name))
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_log_is_trimmed_under_load(nodes):  # noqa: F811
+    """While users talk at two nodes, snapshots are made, the log is trimmed, and a third node joins
+    in. All that was acknowledged is there once, at the position that was told."""
+    lab, said = await room(nodes.engines[0]), {}
+
+    def talking(engine, name):
+        writers = [talk(engine, lab, f"{name}{at}", said) for at in range(3)]
+        return gatherResults([Deferred.fromCoroutine(it) for it in writers])
+
+    all_ = [talking(engine, name) for engine, name in zip(nodes.engines, "ab", strict=True)]
+    for turn in range(6):
+        maker = nodes.engines[turn % 2]
+        await maker.snapshots.make()
+        await maker.snapshots.trim()
+        if turn == 2:
+            all_.append(talking(await nodes.start(), "c"))
+    await gatherResults(all_)
+    await trimmed(nodes.engines[2])
+    await nodes.start()
+    await nodes.settle()
+    stored = await texts(nodes.engines[3], lab)
+    assert {text: at for at, text in enumerate(stored, 1)} == said
+    assert len(stored) == 9 * 60
+    assert nodes.rows(0) == nodes.rows(1) == nodes.rows(2) == nodes.rows(3)
 
 
 @pytest_twisted.ensureDeferred

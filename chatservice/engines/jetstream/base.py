@@ -46,7 +46,7 @@ class Base:
                         await store_bytes(link.chunks, blob, reader)
                         stored[blob] = chunks
                     records.append(_record(folder, row, blob))
-            self.log.info("stored {count} files for all nodes", count=len(records))
+            self.log.info("files that all nodes have now: {count}", count=len(records))
         await self._snapshots.make_base(cluster, records)
 
     async def _rows(self, folder: str, name: str) -> Iterable[FileRow]:
