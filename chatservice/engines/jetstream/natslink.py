@@ -407,10 +407,12 @@ class NatsLink:
                         # All messages of this node are trimmed. It had applied them (`trim`), so
                         # this one was not among them.
                         expected = 0
-                    # Any other number that is not above ours comes from a server that leads anew
-                    # and is behind: the message may be stored, so it is not refused.
+                    else:  # a server that leads anew and is behind: the message may be stored
+                        unknown = True
                 elif error.err_code in _FULL and not unknown:
                     raise NotStored(_why(error)) from error
+                else:
+                    unknown = True
             except nats.errors.MaxPayloadError as error:
                 raise NotStored(_why(error)) from error
             except (TimeoutError, nats.errors.Error, OSError) as error:
