@@ -457,8 +457,8 @@ def _full_servers(machines, load, numbers, quorum=True):
         hold(load, 8.0)
     else:
         time.sleep(DOWN)
+    assert not all(machines.servers.all[number].is_healthy() for number in numbers)
     for number in numbers:
-        assert not machines.servers.all[number].is_healthy()
         machines.server_disks[number].free()
         machines.servers.all[number].process.terminate()
         machines.servers.all[number].process.wait()
