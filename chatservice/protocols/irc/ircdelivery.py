@@ -51,9 +51,6 @@ class Reader(Protocol):
     def personal(self, event: events.Event) -> bytes:
         """Render an event that tells its reader about themselves."""
 
-    def read_moved(self, room: str, position: int) -> None:
-        """Another client has moved a read position."""
-
 
 _PERSONAL = (events.UserLeft, events.UserRenamed, events.PutOut, events.ReadMoved)
 

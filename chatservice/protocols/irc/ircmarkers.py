@@ -15,8 +15,7 @@ from chatservice.errors import Refusal
 from chatservice.grammar.irc import IrcMessage, render
 from chatservice.grammar.ircformat import CHANNEL, SERVER, Caps, channel, parse_time, sentence
 from chatservice.grammar.jsonlines import time as rfc3339
-from chatservice.protocols.irc.ircdelivery import IrcSubscription
-from chatservice.protocols.irc.ircplaces import note_place
+from chatservice.protocols.irc.ircplaces import irc_sessions, note_place
 from chatservice.protocols.irc.ircsession import IrcSession
 
 _INBOX = "@"
@@ -81,9 +80,9 @@ async def _of_partner(it: IrcSession, name: str, time: int | None) -> None:
 
 def _tell_others(it: IrcSession, place: str, position: int) -> None:
     """Tell the user's other IRC clients of a read position in talk with one user."""
-    for session in it.user.sessions:
-        if session is not it.session and isinstance(session.peer, IrcSubscription):
-            session.peer.reader.read_moved(place, position)
+    for other in irc_sessions(it.user):
+        if other is not it:
+            other.read_moved(place, position)
 
 
 def read_position(it: IrcSession, room: Room) -> int:

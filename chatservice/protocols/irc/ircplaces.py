@@ -1,8 +1,9 @@
 """The place where a user of IRC is: what they have come into or spoken to last. A file that they
 upload by HTTP goes there (`chatservice.protocols.web.filehost`)."""
 
+from collections.abc import Iterator
+
 from chatservice.domain.model import User
-from chatservice.protocols.irc.ircdelivery import IrcSubscription
 from chatservice.protocols.irc.ircsession import IrcSession
 
 
@@ -11,10 +12,17 @@ def note_place(it: IrcSession, place: str) -> None:
     it.place = place
 
 
+def irc_sessions(user: User) -> Iterator[IrcSession]:
+    """Iterate over the sessions of a user's IRC clients. The subscription of one whose connection
+    is gone has no reader any more."""
+    for session in user.sessions:
+        found = getattr(session.peer, "reader", None)
+        if isinstance(found, IrcSession):
+            yield found
+
+
 def last_place(user: User) -> str:
     """Return the last place of a user, on that of their IRC clients which was active last; empty if
     there is none."""
-    peers = (session.peer for session in user.sessions)
-    readers = (peer.reader for peer in peers if isinstance(peer, IrcSubscription))
-    placed = [it for it in readers if isinstance(it, IrcSession) and it.place]
+    placed = [it for it in irc_sessions(user) if it.place]
     return max(placed, key=lambda it: it.session.active).place if placed else ""
