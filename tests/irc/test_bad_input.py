@@ -141,9 +141,8 @@ def test_rooms_that_one_may_not_enter(start_server, join_irc, connect):
     entered = ["JOIN", "353", "366"]
     found = [it.command for it in bob.settled()]
     assert found == ["473", *entered * 2, "405", "405", "PART", "PART", *entered]
-    bob.send("JOIN " + ",".join(f"#{one}{two}" for one in "abcdefghij" for two in "abcdefghij"))
-    told = [it for it in bob.settled() if it.command in ("JOIN", "405", "FAIL")]
-    assert len(told) == 100, "each has an answer, also those that come too fast to be made"
+    bob.send("JOIN " + ",".join(["#a+"] * 100), "PART " + ",".join(["#a+"] * 100))
+    assert [it.command for it in bob.settled()] == ["403"] * 200
     register(connect, server, "boss")
     assert chatctl(server.data, "operator", "boss")[0] == 0
     boss = join_irc(server, "boss", secret="secret-1")

@@ -39,10 +39,9 @@ def test_oper_and_rehash(boss, join_irc):
     ann.settled()  # boss is in the rooms that boss keeps
     config.write_text("[limits]\nhistory_entries = 7\n")
     ann.send("OPER boss wrong", "OPER boss secret-1", "MODE boss", "REHASH", "WHOIS boss")
-    told = ann.settled()
-    assert [it.command for it in told][:5] == ["464", "381", "221", "382", "311"]
+    told = [it for it in ann.settled() if it.command in ("464", "381", "221", "382", "313")]
+    assert [it.command for it in told] == ["464", "381", "221", "382", "313"]
     assert told[2].params[1] == "+o"
-    assert "313" in {it.command for it in told}
     new = join_irc(server)
     new.send("NICK new", "USER new 0 * :new")
     while "CHATHISTORY=7" not in new.until("005").params:

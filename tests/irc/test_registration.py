@@ -36,7 +36,7 @@ def test_isupport_is_true(server, join_irc):
     ann.send("NICK ann", "USER ann 0 * :Ann")
     words = [word for _ in range(4) for word in ann.until("005").params]
     told = dict(word.partition("=")[::2] for word in words)
-    for word in ("UTF8ONLY", "WHOX", "SAFELIST", "MODES"):
+    for word in ("UTF8ONLY", "WHOX", "SAFELIST"):
         assert told[word] == ""
     for word, value in {
         "CASEMAPPING": "ascii",
@@ -50,6 +50,7 @@ def test_isupport_is_true(server, join_irc):
         "CHANLIMIT": "#:100",
         "MAXLIST": "b:1000",
         "BOT": "B",
+        "MODES": "20",
     }.items():
         assert told[word] == value
     assert told["TARGMAX"].startswith("PRIVMSG:4,NOTICE:4,")

@@ -16,6 +16,10 @@ from chatservice.protocols.irc.ircqueries import lusers, motd
 from chatservice.protocols.irc.ircsession import MONITORED, IrcSession
 from chatservice.protocols.irc.irctalk import MOST_TARGETS
 
+MODES = 20
+"""Modes in one command that clients may count on; as many as a line has are done. A number is told
+because some clients do not know the form without one."""
+
 NETWORK = "chatservice"
 """The network's name, which clients show."""
 
@@ -99,7 +103,7 @@ def _supported(it: IrcSession) -> Iterator[list[str]]:
         f"KICKLEN={names.PHRASE_CHARACTERS}",
         f"AWAYLEN={names.PHRASE_CHARACTERS}",
         f"CHANLIMIT=#:{limits.rooms_joined}",
-        "MODES",
+        f"MODES={MODES}",
         f"MAXLIST=b:{limits.rules}",
         f"TARGMAX=PRIVMSG:{MOST_TARGETS},NOTICE:{MOST_TARGETS},JOIN:,PART:,NAMES:,KICK:,WHOIS:1",
         f"BOT={BOT_MODE}",
