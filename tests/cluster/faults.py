@@ -1,6 +1,6 @@
 """Faults of a cluster under load, and the table of what came of them.
 
-`python -m tests.cluster.faults` runs all of them, which takes half an hour, and prints the table;
+`python -m tests.cluster.faults` runs all of them, which takes ten minutes, and prints the table;
 docs/cluster.md has one. `--only WORD` runs those with a word in their names, `--rounds N` each so
 many times. Some need root, networks (`ip`), mounts, mkfs.ext4 and gcc.
 """

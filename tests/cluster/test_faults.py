@@ -1,5 +1,5 @@
 """Servers and nodes that die, stop and are cut off under load: nothing that was acknowledged is
-lost or doubled. `tests.cluster.faults` has more of them, which take half an hour."""
+lost or doubled. `tests.cluster.faults` has more of them, which take ten minutes."""
 
 import os
 
