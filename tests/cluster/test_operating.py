@@ -26,10 +26,10 @@ PROGRAMS = {
 
 class Machine:
     """The machine of the page with that number, in `network` in place of 10.0.0.; its directories
-    are below `root`."""
+    are below `root`. It is one of the `machines`."""
 
-    def __init__(self, root, network, number):
-        self._root, self._network = root, network
+    def __init__(self, root, network, number, machines):
+        self._root, self._network, self._machines = root, network, machines
         self.address = f"{network}{number}"
         self._units = root / "etc/systemd/system"
         self._running = {}
@@ -98,15 +98,20 @@ class Machine:
         ended, as systemd does."""
         until = time.monotonic() + PATIENCE
         while True:
-            for unit, process in list(self._running.items()):
-                if process.poll() is not None:
-                    self.restart(unit)
+            for machine in self._machines:
+                machine.restart_ended()
             _, said, wrong = chatctl(data, *words)
             current = "that are up to date: 3 of 3\n" in said
             if current and len(re.findall("Node at .*: up to date\n", said)) == 3:
                 return said
             assert time.monotonic() < until, said + wrong
             time.sleep(0.1)
+
+    def restart_ended(self):
+        """Start the units again that have ended, as systemd does."""
+        for unit, process in list(self._running.items()):
+            if process.poll() is not None:
+                self.restart(unit)
 
     def lose(self):
         """Lose the machine, and all that it has."""
@@ -133,7 +138,9 @@ class Machine:
 def machines(tmp_path):
     """Return the three machines, which have nothing yet."""
     network = f"127.{os.getpid() >> 8 & 127 | 128}.{os.getpid() & 255}."
-    made = [Machine(tmp_path / str(number), network, number) for number in (1, 2, 3)]
+    made = []
+    for number in (1, 2, 3):
+        made.append(Machine(tmp_path / str(number), network, number, made))
     yield made
     for machine in made:
         machine.lose()

@@ -40,6 +40,7 @@ OFFERED: Mapping[str, str] = {
 VALUES_SINCE = 302
 """The version of the negotiation since which values are shown."""
 
+
 async def cap(it: IrcSession, message: IrcMessage) -> None:
     """Run `CAP`. Before the registration it waits for `CAP END`."""
     it.count()
