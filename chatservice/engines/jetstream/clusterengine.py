@@ -116,10 +116,11 @@ class JetStreamEngine:
         self.logs.join(link, self._node, link.most_bytes - _OVERHEAD)
         await link.follow(applied, self.logs.receive, self._fell_behind)
         gone = bool(former) and not await link.is_alive(former)
+        started = self.logs.commit("node_started", self._node, self.logs.format)
         if gone:  # it is this node, before it was started again
             self.logs.commit("node_gone", former).addErrback(lambda failure: None)
         try:
-            await self.logs.commit("node_started", self._node, self.logs.format)
+            await started
         except Refusal:
             text = (
                 "The log of {servers} is full; give JetStream more room there (max_file), and "
@@ -209,9 +210,15 @@ class JetStreamEngine:
         self.others.ended(node)
 
     async def _look(self) -> None:
-        """See whether the other nodes live. The names of a dead one's guests become free."""
+        """See whether the other nodes live. The names of a dead one's guests become free. A node
+        that does not reach the log is cut off itself, and takes nobody for dead."""
         assert self._link is not None
         self.others.beat()
+        try:
+            await self._link.info()
+        except (*LINK_ERRORS, NotStored):
+            self._missed.clear()
+            return
         for node in sorted(self.logs.cluster.nodes.keys() - {self._node}):
             alive = await self._link.is_alive(node)
             self._missed[node] = 0 if alive else self._missed.get(node, 0) + 1

@@ -73,7 +73,7 @@ when all nodes have made them."""
 PATIENT = frozenset(
     {
         *("drop_inbox", "inbox_known", "note_seen", "mark_read", "drop_member"),
-        *("node_started", "node_gone", "release_claim", "forget_files"),
+        *("node_started", "release_claim", "forget_files"),
     }
 )
 """The operations that nobody waits for: they wait for the log, however long that takes."""
@@ -481,8 +481,8 @@ class ReplicatedLogs(LogStore):
         """Make an operation. Return its result, or why it is not made: the same on all nodes."""
         name, args, seen = operation
         group, versions = DECIDED.get(name), self.cluster.versions
-        if message.node not in self.cluster.nodes and name not in ("node_started", "node_gone"):
-            return not_stored()
+        if message.node not in self.cluster.nodes and name != "node_started":
+            return not_stored()  # nor may a node that is gone take others for dead
         if group is not None and seen != versions.get(group, 0):
             return Superseded()
         self._maker = message.node
