@@ -1,10 +1,15 @@
-"""A node that is cut off from the log, and what it does to others."""
+"""A node that is cut off from the log, or whose disk hangs: what it does to others, and says."""
+
+import threading
 
 import nats.errors
 import pytest_twisted
-from twisted.internet.defer import Deferred
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.task import deferLater
 
 from chatservice.engines.jetstream.clusterengine import MISSES
+from chatservice.engines.jetstream.replicatedlogs import REFUSE_SECONDS
 from chatservice.errors import Code
 from tests.cluster.test_two_nodes import nodes  # noqa: F401 - a fixture
 from tests.contract.conftest import append, code_of, room, say, texts
@@ -84,3 +89,49 @@ async def test_a_node_that_starts_again_lets_the_former_one_go(nodes):  # noqa: 
     await nodes.settle()
     for engine in nodes.engines:
         assert engine.logs.cluster.nodes.keys() == {it._node for it in nodes.engines}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_disk_that_hangs(nodes):  # noqa: F811
+    """A node that cannot store what the log has tells that in a sentence, refuses what is new, and
+    can be read. What the log has is stored once when the disk is back; the other node goes on."""
+    one, other = nodes.engines
+    lab = await room(one)
+    await append(one, say(lab, "before"))
+    await nodes.settle()
+    back = threading.Event()
+    one.logs._thread.do(back.wait)
+    try:
+        meanwhile = ensureDeferred(append(one, say(lab, "meanwhile")))
+        while not one.logs._acknowledged:  # until the log has it
+            await deferLater(reactor, 0)
+        one.logs.look_at_log(REFUSE_SECONDS)
+        for _ in range(2):
+            assert await code_of(append(one, say(lab, "refused"))) == Code.NOT_STORED
+        assert "The disk of this node" in one.logs.refusing.sentence
+        assert await texts(one, lab) == ["before"]
+        assert await append(other, say(lab, "there")) == [3]
+        await one._look()
+        assert one.logs.backlog()[0].count == 2
+        assert not meanwhile.called
+    finally:
+        back.set()
+    assert await meanwhile == [2]
+    assert await append(one, say(lab, "after")) == [4]
+    assert nodes.notes[0].refused == [Code.NOT_STORED, None]
+    await nodes.settle()
+    for engine in nodes.engines:
+        assert await texts(engine, lab) == ["before", "meanwhile", "there", "after"]
+        assert engine.logs.backlog()[0].count == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_said_after_a_while_is_not_refused(nodes):  # noqa: F811
+    """Nobody has said anything for long: a log is not late that was given something just now."""
+    one, _ = nodes.engines
+    lab = await room(one)
+    one.logs._since -= REFUSE_SECONDS
+    said = ensureDeferred(append(one, say(lab, "hello")))
+    one.logs.look_at_log()
+    assert await said == [1]
+    assert one.logs.refusing is None

@@ -491,7 +491,7 @@ async def test_a_log_that_does_not_answer(tmp_path, own_server):
         assert await code_of(room(one, "den")) == Code.NOT_STORED
         patient = one.logs.commit("release_claim", "nobody", one._node)  # waits
         stats = await one.maintenance.stats()
-        assert {it.what: it.count for it in stats.waiting}["changes to give to the log"] == 1
+        assert {it.what: it.count for it in stats.waiting}["changes to give to the log"] == 2
         assert await texts(one, lab) == ["before"]
         assert not (await one.others.status()).quorum
         own_server.start()

@@ -215,7 +215,7 @@ class JetStreamEngine:
         assert self._link is not None
         self.others.beat()
         try:
-            await self._link.info()
+            self.logs.log_last = (await self._link.info()).last
         except (*LINK_ERRORS, NotStored):
             self._missed.clear()
             return

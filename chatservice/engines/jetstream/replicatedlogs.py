@@ -162,8 +162,11 @@ class ReplicatedLogs(LogStore):
         # Operations that wait to be published, and those that were, by the numbers of messages.
         self._waiting: deque[tuple[str, Deferred[Any], bool]] = deque()
         self._published: dict[int, Sequence[Deferred[Any]]] = {}
+        self._acknowledged: dict[int, float] = {}  # when the log did; they are not made here yet
         self._publishing = False
         self._since = 0.0  # when the message that is being published was given to the log
+        self.log_last = 0  # the last message that the log had when it was looked at
+        self._received = 0
         self.refusing: Refusal | None = None
         self._incoming: deque[_Delivered] = deque()
         self._lock = Lock()
@@ -241,6 +244,7 @@ class ReplicatedLogs(LogStore):
         self._waiting.append((encoded, answer, name in PATIENT))
         if not self._publishing:
             self._publishing = True
+            self._since = self._reactor.seconds()
             self._reactor.callLater(0, self._publish)
         return answer
 
@@ -259,48 +263,77 @@ class ReplicatedLogs(LogStore):
         format_ = min([self.format, *self.cluster.nodes.copy().values()])
         data = wire.encode(self.node, self._number, operations, format_)
         publishing = self._link.publish(data)
-        publishing.addErrback(self._not_published, self._number)
+        publishing.addCallbacks(
+            self._note_acknowledged,
+            self._not_published,
+            callbackArgs=(self._number,),
+            errbackArgs=(self._number,),
+        )
         publishing.addBoth(self._go_on)
 
     def backlog(self) -> Sequence[CountInfo]:
+        behind = max(self.log_last, self._received) - self.cluster.applied
+        unanswered = self._published.keys() - self._acknowledged.keys()
+        changes = len(self._waiting) + sum(len(self._published[it]) for it in unanswered)
+        seconds = self._reactor.seconds() - self._since if self._publishing else 0.0
         return (
-            CountInfo("messages of the log to apply", len(self._incoming)),
-            CountInfo("changes to give to the log", len(self._waiting)),
+            CountInfo("messages of the log to apply", max(behind, 0)),
+            CountInfo("changes to give to the log", changes),
+            CountInfo("seconds for an answer of the log", int(seconds)),
         )
 
     def look_at_log(self, seconds: float = 0.0) -> None:
-        """Refuse changes if the log has not answered for too long, `seconds` from now. What it was
-        given already may be stored, so that is not refused."""
-        late = self._reactor.seconds() + seconds - self._since >= REFUSE_SECONDS
-        if self._publishing and late and self.refusing is None:
-            self._refuse(
-                Refusal(
-                    Code.NOT_STORED,
-                    "The log of this cluster does not answer, so nothing is stored now; read on, "
-                    "and say it again later.",
-                )
+        """Refuse changes if the log has not answered for too long, `seconds` from now, or this
+        node's disk has not taken what the log has. What the log was given already may be stored, so
+        that is not refused."""
+        why = self._stuck(seconds)
+        if why is not None and self.refusing is None:
+            self._refuse(why)
+
+    def _stuck(self, seconds: float = 0.0) -> Refusal | None:
+        """Return why changes are to be refused, `seconds` from now; None if they are not."""
+        since = self._reactor.seconds() + seconds - REFUSE_SECONDS
+        text = ""
+        if self._publishing and self._since <= since:
+            text = (
+                "The log of this cluster does not answer, so nothing is stored now; read on, and "
+                "say it again later."
             )
+        elif min(self._acknowledged.values(), default=since + 1) <= since:
+            text = (
+                "The disk of this node does not take what is said, so nothing new is stored now; "
+                "read on, and say it again later or at another node."
+            )
+        return Refusal(Code.NOT_STORED, text) if text else None
 
     def _refuse(self, why: Refusal | None) -> None:
         self.refusing = why
         if why is not None:
-            self.log.warn("the log does not answer; changes are refused")
+            self.log.warn("changes are refused: {why}", why=why.sentence)
             refused = [it for it in self._waiting if not it[2]]
             self._waiting = deque(it for it in self._waiting if it[2])
             for _, answer, _ in refused:
                 answer.errback(Failure(why))
         else:
-            self.log.info("the log answers again")
+            self.log.info("changes are stored again")
         for follower in self._registry.followers:
             follower.refusing(why)
 
     def _go_on(self, _: Any) -> None:
-        if self.refusing is not None:
-            self._refuse(None)
         if self._waiting:
             self._publish()
         else:
             self._publishing = False
+        self._refuse_no_more()
+
+    def _refuse_no_more(self) -> None:
+        """Take changes again if there is no reason any more to refuse them."""
+        if self.refusing is not None and self._stuck() is None:
+            self._refuse(None)
+
+    def _note_acknowledged(self, _: Any, number: int) -> None:
+        if number in self._published:
+            self._acknowledged[number] = self._reactor.seconds()
 
     def _not_published(self, failure: Failure, number: int) -> None:
         if failure.check(NotStored):
@@ -314,6 +347,10 @@ class ReplicatedLogs(LogStore):
 
     def _applied(self, done: Sequence[_Done]) -> None:
         """Bring the state in memory up to what was applied, and tell whoever waits for it."""
+        for it, _ in done:
+            if it.message.node == self.node:
+                self._acknowledged.pop(it.message.number, None)
+        self._refuse_no_more()
         for (sequence, _, size, message), results in done:
             answers = self._published.pop(message.number, ()) if message.node == self.node else ()
             for at, (operation, result) in enumerate(zip(message.operations, results, strict=True)):
@@ -415,6 +452,7 @@ class ReplicatedLogs(LogStore):
             self._reactor.callFromThread(self.on_end, why)
         if self._ended:
             return
+        self._received = sequence
         with self._lock:
             self._incoming.append(_Delivered(sequence, time, len(data), message))
             self._room -= len(data)
