@@ -141,6 +141,24 @@ async def test_a_directory_ahead_of_the_log(tmp_path, nats_server):
     assert "is ahead of the log" in await why(make_engine(nats_server, "AHEAD", tmp_path))
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_directory_that_has_parted_from_the_log(tmp_path, nats_server):
+    """A log that has lost messages and has more by now is not written to; an empty directory has
+    what the log has."""
+    engine = make_engine(nats_server, "PARTED", tmp_path / "old")
+    await engine.start()
+    await room(engine)
+    await engine._link.do(_lose(engine._link._js, "PARTED"))
+    await engine.stop()
+    other = make_engine(nats_server, "PARTED", tmp_path / "new")
+    await other.start()
+    for at in range(engine.logs.cluster.applied):
+        await room(other, f"r{at}")
+    told = await why(make_engine(nats_server, "PARTED", tmp_path / "old"))
+    assert "has other messages than the log" in told
+    await other.stop()
+
+
 async def _lose(js, name):
     """Make a stream anew, without its messages."""
     info = await js.stream_info(name)

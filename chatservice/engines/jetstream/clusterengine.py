@@ -139,6 +139,7 @@ class JetStreamEngine:
             snapshot = await self.snapshots.newest()
             lacks_base = info.has_base and snapshot is None
             self._check(info, alone and not lacks_base)
+            await self._check_same(info)
             if lacks_base and not alone:
                 raise Refusal(
                     Code.NOT_STORED,
@@ -200,6 +201,23 @@ class JetStreamEngine:
                 Code.NOT_STORED,
                 "The directory {folder} is ahead of the log of {servers}, which has lost messages; "
                 "restore the log, or name an empty directory with --data.",
+                folder=self._data,
+                servers=self._address,
+            )
+
+    async def _check_same(self, info: LogInfo) -> None:
+        """Raise `Refusal` if the log has another message where this node's last one stood: a log
+        that was restored, and has gone on since. Raises an error of nats-py."""
+        assert self._link is not None
+        tables = self.logs.cluster
+        if not tables.cluster or not tables.applied or tables.applied < info.first:
+            return
+        time = await self._link.time_of(tables.applied)
+        if abs(time - tables.time) > 1:  # it may be rounded in another way
+            raise Refusal(
+                Code.NOT_STORED,
+                "The directory {folder} has other messages than the log of {servers}, which has "
+                "lost some and gone on; restore the log, or name an empty directory with --data.",
                 folder=self._data,
                 servers=self._address,
             )

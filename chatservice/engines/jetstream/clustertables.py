@@ -14,6 +14,7 @@ _TABLES = """
 CREATE TABLE cluster (
     id       TEXT NOT NULL,
     applied  INTEGER NOT NULL,              -- the sequence of the last message of the log
+    time     INTEGER NOT NULL,              -- the time of that message
     versions TEXT NOT NULL CHECK (json_valid(versions)),
     node     TEXT NOT NULL
 );
@@ -51,7 +52,7 @@ class ClusterTables:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self.cluster = self.former_node = ""
-        self.applied = 0
+        self.applied = self.time = 0
         self.versions: dict[str, int] = {}
         self.nodes: dict[str, int] = {}
         self.files = FileRecords(db)
@@ -66,7 +67,7 @@ class ClusterTables:
 
     def begin(self, cluster: str) -> None:
         """Note of which cluster the database is, from now on."""
-        insert = f"INSERT INTO cluster VALUES ('{cluster}', 0, '{{}}', '')"
+        insert = f"INSERT INTO cluster VALUES ('{cluster}', 0, 0, '{{}}', '')"
         self._db.executescript(f"BEGIN; {_TABLES} {filerecords.TABLE} {insert}; COMMIT;")
         self.cluster = cluster
 
@@ -80,15 +81,18 @@ class ClusterTables:
         """Note which node writes here from now on."""
         self._db.execute("UPDATE cluster SET node = ?", (node,))
 
-    def note_applied(self, applied: int) -> None:
-        """Note how far the log is applied, with the rest of a commit."""
-        sql = "UPDATE cluster SET applied = ?, versions = ?"
-        self._db.execute(sql, (applied, json.dumps(self.versions)))
+    def note_applied(self, applied: int, time: int) -> None:
+        """Note how far the log is applied, up to a message of that time, with the rest of a
+        commit."""
+        self.applied, self.time = applied, time
+        sql = "UPDATE cluster SET applied = ?, time = ?, versions = ?"
+        self._db.execute(sql, (applied, time, json.dumps(self.versions)))
 
     def reload(self) -> None:
         """Read again what is stored, after a commit that failed."""
-        applied, versions = self._db.execute("SELECT applied, versions FROM cluster").fetchone()
-        self.applied, self.versions = applied, json.loads(versions)
+        sql = "SELECT applied, time, versions FROM cluster"
+        self.applied, self.time, versions = self._db.execute(sql).fetchone()
+        self.versions = json.loads(versions)
         self.nodes = dict(self._db.execute("SELECT id, format FROM node"))
 
     # -- operations ------------------------------------------------------------------------------

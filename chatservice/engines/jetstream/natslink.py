@@ -156,6 +156,11 @@ class NatsLink:
         """Return the state of the log. Raises an error of nats-py."""
         return self.do(self._info())
 
+    def time_of(self, sequence: int) -> "Deferred[int]":
+        """Return when a message of the log was stored (milliseconds since 1970). Raises an error of
+        nats-py."""
+        return self.do(self._time_of(sequence))
+
     def trim(self, sequence: int) -> "Deferred[None]":
         """Delete the messages up to a sequence from the log, all of which each node that counts has
         applied. Raises an error of nats-py."""
@@ -373,6 +378,11 @@ class NatsLink:
         metadata, state = found.config.metadata or {}, found.state
         cluster = metadata.get(_CLUSTER, "")
         return LogInfo(cluster, state.first_seq, state.last_seq, state.bytes, _BASE in metadata)
+
+    async def _time_of(self, sequence: int) -> int:
+        message = await self._js.get_msg(self._address.stream, sequence)
+        time: float = message.time.timestamp()
+        return round(time * 1000)
 
     async def _trim(self, sequence: int) -> None:
         await self._js.purge_stream(self._address.stream, seq=sequence + 1)

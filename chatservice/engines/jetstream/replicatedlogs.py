@@ -11,7 +11,7 @@ changed since: else no node makes it, and it is decided again (`Superseded`).
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -499,7 +499,7 @@ class ReplicatedLogs(LogStore):
             self._begin_applying()
         return done
 
-    def _apply(self, taken: Iterable[_Delivered]) -> Sequence[_Done]:
+    def _apply(self, taken: Sequence[_Delivered]) -> Sequence[_Done]:
         done = list[_Done]()
         try:
             with self._commit():
@@ -508,8 +508,7 @@ class ReplicatedLogs(LogStore):
                     done.append(
                         _Done(it, [self._make(it.message, op) for op in it.message.operations])
                     )
-                    self.cluster.applied = it.sequence
-                self.cluster.note_applied(self.cluster.applied)
+                self.cluster.note_applied(taken[-1].sequence, taken[-1].time)
         except BaseException:
             self.cluster.reload()
             raise
