@@ -38,6 +38,8 @@ class RoomRegistry:
         self.deciding = DeferredLock()
         self._locks = KeyedLock()
         self._overtaken: set[int] = set()
+        # The keys of the owners of rooms that are being made, until their accounts are deleted.
+        self._owners: list[set[str]] = []
         # The keys of names that are taken, and of names whose files are being removed.
         self._taken: set[str] = set()
         self._leaving: set[str] = set()
@@ -84,7 +86,6 @@ class RoomRegistry:
                 room=self.rows[room].name,
             )
 
-    @decided
     async def create(
         self,
         name: str | None,
@@ -93,6 +94,25 @@ class RoomRegistry:
         owner: str | None,
         bounds: RoomBounds = RoomBounds(),  # noqa: B008 - it cannot be changed
     ) -> RoomRow:
+        owners = {names.key(owner)} if owner else set()
+        self._owners.append(owners)
+        try:
+            return await self._create(name, password, time, owner, bounds, owners)
+        finally:
+            self._owners = [it for it in self._owners if it is not owners]
+
+    @decided
+    async def _create(
+        self,
+        name: str | None,
+        password: str | None,
+        time: int,
+        owner: str | None,
+        bounds: RoomBounds,
+        owners: set[str],
+    ) -> RoomRow:
+        if owner and not owners:  # whoever registers that name next is not to have the room
+            raise Refusal(Code.NAME_NEEDED, "That account was deleted; take another name.")
         self._check_bounds(bounds)
         if name is not None:
             self._check_name(name, bounds.numbered)
@@ -250,7 +270,9 @@ class RoomRegistry:
             self.rows[room] = replace(self.rows[room], topic=topic)
 
     def account_deleted(self, key: str) -> None:
-        """Drop the rules that end with an account."""
+        """Drop the rules that end with an account, and let no room be made that it would own."""
+        for owners in self._owners:
+            owners.discard(key)
         for number, row in self.rows.items():
             rules = [it for it in row.rules if it.subject != key or it.kind not in OF_ACCOUNTS]
             if len(rules) < len(row.rules):

@@ -269,6 +269,23 @@ async def test_an_account_that_is_deleted_gets_no_rule(nodes):
 
 
 @pytest_twisted.ensureDeferred
+async def test_an_account_that_is_deleted_gets_no_room(nodes):
+    """A user makes a room while another node deletes their account: there is none, which whoever
+    registers that name next would own."""
+    one, other = nodes.engines
+    await one.accounts.register("alice", "hash", None, NOW)
+    await nodes.settle()
+    one.logs._publishing = True  # so that it is published behind the deletion
+    making = Deferred.fromCoroutine(code_of(room(one, owner="alice")))
+    await other.accounts.delete("alice", "deleted-7")
+    one.logs._publish()
+    assert await making == Code.NAME_NEEDED
+    await nodes.settle()
+    assert one.rooms.rows == other.rooms.rows == {}
+    await room(one, owner="alice")
+
+
+@pytest_twisted.ensureDeferred
 async def test_what_is_erased_is_gone_everywhere(nodes):
     """An erased text is in neither database, and both nodes show their readers that it is gone."""
     one, other = nodes.engines
