@@ -9,7 +9,9 @@ import urllib.request
 
 import httpx
 import pytest
+from twisted.internet.task import Clock
 
+from chatservice.testing import MemoryServer
 from tests.servers import PATIENCE, RawAdminClient, RawClient
 from tests.tls import TLS
 from tests.web.clients import HttpClient
@@ -251,3 +253,24 @@ def test_other_clients(site):
         assert answer.read() == b"#4\n"
     with pytest.raises(urllib.error.HTTPError, match="404"):
         opener.open(f"{site}/nosuch", timeout=PATIENCE)
+
+
+def test_a_made_up_name_that_somebody_has(monkeypatch):
+    """Of thousands of guests without a name, two may be given the same one; the later one gets
+    another."""
+    made_up = iter(["aaaaaa", "aaaaaa", "bbbbbb"])
+    monkeypatch.setattr(
+        "chatservice.protocols.web.webuser.secrets.token_hex", lambda _: next(made_up)
+    )
+    clock = Clock()
+    server = MemoryServer(clock)
+    said = b"POST /lobby HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"
+    guests = [server.connect() for _ in range(2)]
+    for guest in guests:
+        guest.send(said)
+        clock.advance(0)
+    guests[0].send(b"GET /lobby HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    clock.advance(0)
+    told = guests[0].received.decode()
+    assert "web-aaaaaa: hello\n" in told
+    assert "web-bbbbbb: hello\n" in told

@@ -119,8 +119,9 @@ class WebUser:
         return bool(outlet.told_address(self._connection.transport))
 
     async def _hello(
-        self, session: Session, authorization: str, guest: str | None
+        self, session: Session, authorization: str, guest: str | None, again: bool = False
     ) -> replies.Welcome:
+        """Introduce a session. A made-up name that somebody has is made up `again`, once."""
         if authorization:
             name, password = await self._credentials(authorization)
             if guest is not None:
@@ -128,7 +129,14 @@ class WebUser:
             fields = {"name": name, "password": password}
         else:
             fields = {"name": guest or self._name()}
-        reply = await self._dispatch(session, Request(COMMANDS["hello"], fields))
+        try:
+            reply = await self._dispatch(session, Request(COMMANDS["hello"], fields))
+        except Refusal as refusal:
+            is_ours = not authorization and not guest
+            if refusal.code is not Code.NAME_TAKEN or not is_ours or again:
+                raise
+            self._made_up = ""
+            return await self._hello(session, authorization, guest, again=True)
         assert isinstance(reply, replies.Welcome)
         return reply
 
