@@ -669,6 +669,8 @@ def test_private_talk_has_a_view_of_its_own(server, connect, piped, arrive):
     bob.expect("anna -> you: hey")
     client.until(shows("bob: message 199", "anna: hey"), "what anna wrote")
     client.type("/me waves")
+    client.until(shows("~ anna waves"), "what anna did")
+    client.type("/topic ours")
     client.see_in("alone; go to a room for that")
     client.press("\x1bsr")  # Alt+S, a reply
     client.see_in("Only messages in rooms")

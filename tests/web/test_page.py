@@ -267,6 +267,7 @@ def test_the_list_of_rooms_is_as_new_as_when_it_opens(server, visit):
     """It tells how many are in a room now, and its topic, also if it was read before."""
     anna = visit(server, "anna", "#lab")
     anna.say("/topic Physics")
+    expect(anna.page.locator(".topic")).to_have_text("Physics")
     anna.press("Find or make a room")
     row = anna.page.locator(".browse button", has_text="lab")
     expect(row).to_contain_text("Physics")
