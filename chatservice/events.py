@@ -129,6 +129,16 @@ class ReadMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class Invited:
+    """Tells `user` that `who` has invited them to `room`. Only sessions that asked for it are shown
+    this; all others get a private message."""
+
+    room: str
+    who: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class UserWatched:
     """`who`, whom a session watches, has come, and is `here`; or is gone. Only sessions that asked
     for it are shown this."""
@@ -148,5 +158,6 @@ Event = (
     | PutOut
     | ReadMoved
     | UserWatched
+    | Invited
     | Notice
 )

@@ -270,6 +270,7 @@ class SessionTraits:
     inbox.
     admin: it came through the admin socket.
     sees_typing: it is told who is typing.
+    sees_invitations: it is told by an event that its user is invited to a room.
     reads_as_shown: its user has read what it is shown, without saying so.
     sees_past: in a room that it comes into, it is shown what is unread, or else the last entries.
     sees_unread: in a room that it comes into, it is shown what is unread.
@@ -283,6 +284,7 @@ class SessionTraits:
     visible: bool = True
     admin: bool = False
     sees_typing: bool = False
+    sees_invitations: bool = False
     reads_as_shown: bool = False
     sees_past: bool = False
     sees_unread: bool = False

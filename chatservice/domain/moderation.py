@@ -327,6 +327,8 @@ class Moderation:
             return
         self._rooms.change_rules(room, change.added, change.dropped)
         self._announce(room, record)
+        if record is not None and record.what == "invite":
+            self._tell_invited(room, record)
         bans = change.banned
         for key in bans:
             self._members.ended(key, room.number)
@@ -340,6 +342,15 @@ class Moderation:
             named = user.id == record.put_out or not bans.isdisjoint((user.id, user.key))
             if named or (bans and self._rights.role(user, room) is Role.BANNED):
                 self._put_out(record.who, room, user, record.what, record.why)
+
+    def _tell_invited(self, room: Room, record: ModerationRecord) -> None:
+        """Tell a user's sessions that do not hear it in the room that the user is invited there."""
+        user = self._users.find(record.whom)
+        for each in user.sessions if user is not None else ():
+            wants = each.traits.sees_invitations and each not in room.sessions
+            if wants and names.key(record.who) not in each.ignored:
+                invited = events.Invited(room.name, record.who, record.whom)
+                each.peer.tell(EventBatch((invited,)))
 
     def _announce(self, room: Room, record: ModerationRecord | None) -> None:
         """Announce an action in a room, and report it to the operator."""
@@ -390,7 +401,10 @@ class Moderation:
 
     async def erase_private(self, session: Session, position: int) -> Entry:
         """Erase an entry of the inbox of a session's user, and return what it was. The other user
-        of a private message keeps their copy. Raises `Refusal` (no-such-entry, not-stored)."""
+        of a private message keeps their copy. Raises `Refusal` (no-such-entry, not-stored).
+
+        A session of a person who types is not shown that entry: the answer says it. One in many
+        rooms finds the erased text by it, and by the partner of that talk."""
         user = session.require_user()
         inbox = self._users.inbox(user)
         found = (await self._logs.entries_at(inbox.id, (position,))).get(position)
@@ -400,7 +414,9 @@ class Moderation:
         if not await self._logs.erase(inbox.id, position):
             raise no_entry(position)
         run = user.run(Kind.ERASED, self._now(), (str(position),))
-        await self._publisher.record_and_wait(Draft(inbox, run, session.author_cursor(inbox)))
+        run = run._replace(to=found.to or found.who)
+        author = None if session.traits.many_rooms else session.author_cursor(inbox)
+        await self._publisher.record_and_wait(Draft(inbox, run, author))
         return found
 
     # -- on record -------------------------------------------------------------------------------

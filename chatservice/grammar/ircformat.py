@@ -190,6 +190,11 @@ class IrcStyle(NamedTuple):
         """Return the style with only what changes how an entry is encoded."""
         return self._replace(caps=entry_caps(self.caps))
 
+    def of_inbox(self, registered: bool) -> "IrcStyle":
+        """Return the style for an inbox. Only a `registered` user can fetch a file from it by HTTP,
+        which takes a password, so only they get links."""
+        return self if registered else self._replace(web="")
+
     def of_events(self) -> "IrcStyle":
         """Return the style with only what changes how an event is encoded."""
         return self._replace(caps=self.caps & OF_EVENTS, web="")
@@ -332,7 +337,7 @@ def _of_entry(it: Entry, log: str, tagged: bool, web: str) -> Iterator[_Line]:
         version = f", version {it.file.version}" if it.file.version > 1 else ""
         shared = f"{it.file.name} ({size(it.file.size)}{version})"
         where = "sent you" if log == "@" and it.kind != Kind.SENT_FILE else "shared"
-        link = f": {web}{file_path(log, it.file.name)}" if web and log != "@" else ""
+        link = f": {web}{file_path(log, it.file.name)}" if web and it.kind == Kind.FILE else ""
         yield _Line("NOTICE", f"* {where} {shared}{link}")
     elif it.kind in _DONE and not (it.kind == Kind.GONE and it.about):
         of = f'#{it.about} "{it.quote.text}"' if it.quote is not None else f"#{it.about}"
@@ -404,6 +409,8 @@ def event_lines(caps: Collection[str], it: events.Event) -> Iterable[str]:
             return [render(SERVER, Numeric.MONONLINE, "*", source(who))]
         case events.UserWatched(who=who):
             return [render(SERVER, Numeric.MONOFFLINE, "*", who)]
+        case events.Invited(room=room, who=who, user=user):
+            return [render(source(who), "INVITE", user, channel(room))]
         case events.Moderated():
             return _moderated(caps, it)
         case events.Notice(text=text, end=end) if end:

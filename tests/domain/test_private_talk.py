@@ -42,8 +42,8 @@ def test_both_sides_are_in_both_inboxes(alice, bob):
 
 
 def test_one_erases_ones_own_side(world, alice, bob):
-    """An entry leaves the inbox, whoever wrote it, and the user's other connections are told. The
-    other user keeps their copy."""
+    """An entry leaves the inbox, whoever wrote it, and the user's other connections are told, and
+    in which talk. The other user keeps their copy."""
     phone = world.again("alice")
     alice.do("msg", to="bob", text="hello")
     bob.do("msg", to="alice", text="a secret")
@@ -54,7 +54,7 @@ def test_one_erases_ones_own_side(world, alice, bob):
         )
         assert alice.code("erase", room="@", position=position) is Code.NO_SUCH_ENTRY
         assert alice.do("search", room="@", text=text).entries == ()
-        assert shown(phone)[-1] == ("erased", "alice", "", str(position))
+        assert shown(phone)[-1] == ("erased", "alice", "bob", str(position))
     assert alice.code("erase", room="@", position=99) is Code.NO_SUCH_ENTRY
     assert kept(alice)[:2] == [(1, ""), (2, "")]
     assert kept(bob) == [(1, "hello"), (2, "a secret")]

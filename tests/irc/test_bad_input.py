@@ -2,6 +2,7 @@
 the connection goes on (https://modern.ircdocs.horse/#numerics,
 https://ircv3.net/specs/extensions/standard-replies)."""
 
+from chatservice.domain.model import FREE_COMMANDS
 from tests.irc.test_registration import register
 from tests.test_chatctl import chatctl
 
@@ -128,6 +129,35 @@ def test_each_has_its_answer(server, join_irc):
         bob.send(line)
         assert [it.command for it in bob.settled()] == answers.split(), line[:60]
     assert eve.settled() == []
+
+
+UNASKED = (
+    "CHATHISTORY LATEST #lab msgid=x 5",
+    "CHATHISTORY LATEST #nosuch * 5",
+    "CHATHISTORY LATEST ~ * 5",
+    "JOIN #~",
+    "KICK #nosuch bob",
+    "KNOCK #nosuch",
+    "MARKREAD #nosuch",
+    "MARKREAD ~",
+    "MODE #nosuch",
+    "NAMES #nosuch",
+    "PART #nosuch",
+    "PRIVMSG #nosuch :x",
+    "TOPIC #nosuch",
+    "WHO #nosuch",
+)
+"""Lines about a room or a user that cannot be: no request is made of them."""
+
+
+def test_each_is_counted(start_server, join_irc):
+    """A line that comes to nothing takes its part of the commands in a second, as all others do."""
+    server = start_server("--room", "lab", commands_per_second=0.4, commands_burst=1)
+    for at, line in enumerate(UNASKED):
+        client = join_irc(server, f"n{at}")
+        client.send(*[line] * (FREE_COMMANDS + 2))
+        while not client.until("NOTICE").params[-1].startswith("Not so fast"):
+            pass
 
 
 def test_rooms_that_one_may_not_enter(start_server, join_irc, connect):

@@ -102,6 +102,8 @@ def test_topics_names_and_kicks(lab, server, join_irc):
     mod.send("JOIN #made", "INVITE robert #made")
     assert "@mod" in mod.until("353").params[3]
     assert mod.until("341").params[1:] == ("robert", "#made")
+    invited = bob.until("INVITE")
+    assert (invited.tags[""], invited.params) == ("mod!~u@chat", ("robert", "#made"))
     assert "invited to made" in bob.until("PRIVMSG").params[1]
     bob.send("JOIN #made")
     anna.send("join made")

@@ -62,6 +62,30 @@ def test_a_file_goes_where_its_user_is(server, join_irc, carla):
     assert re.fullmatch(r"\* sent you secret-[0-9a-f]{8}\.txt \(9 bytes\)", told.params[1])
 
 
+def test_a_file_for_one_user_has_a_link(server, join_irc, connect, carla):
+    """A registered user is told of it with the address that the sender got, live and in the past.
+    It fetches the file with their login alone, and with no other one."""
+    client, path = carla
+    register(connect, server, "bob")
+    bob = join_irc(server, "bob", "draft/chathistory server-time", secret="secret-1")
+    client.send("PRIVMSG bob :for you alone")
+    bob.until("PRIVMSG", "bob")
+    response, place = upload(server, path, "filename=secret.txt", **LOGIN)
+    link = response.headers["location"]
+    told = bob.until("NOTICE", "bob").params[1]
+    assert re.fullmatch(r"\* sent you secret-[0-9a-f]{8}\.txt \(9 bytes\): (\S+)", told)
+    assert told.endswith(link)
+    bob.send("CHATHISTORY LATEST carla * 1")
+    assert bob.until("NOTICE", "bob").params[1] == told
+    login = {"Authorization": "Basic " + b64encode(b"bob:secret-1").decode()}
+    web = HttpClient(server.port)
+    assert web.request("GET", place, **login).body == DATA
+    assert web.request("GET", place, **LOGIN).status == 404
+    unknown = HttpClient(server.port).request("GET", place)
+    assert unknown.status == 401
+    assert "www-authenticate" in unknown.headers
+
+
 def test_nobody_else_uploads(server, carla):
     """Without a name and a password nothing is taken, and what is no upload is told so."""
     client, path = carla

@@ -255,6 +255,41 @@ def test_reactions_typing_and_redactions(server, join_irc, past):
     assert [it.command for it in ann.settled()] == ["FAIL", "411"]
 
 
+def test_redactions_in_private(server, join_irc, connect):
+    """REDACT erases the user's own copy: each client of theirs is told in which talk, with the
+    capability or by a notice, and pages of that talk have it. The other user keeps theirs."""
+    register(connect, server, "carla")
+    caps = f"{PLAYED} draft/message-redaction"
+    one, other = (join_irc(server, "carla", caps, secret="secret-1") for _ in range(2))
+    poor = join_irc(server, "carla", secret="secret-1")
+    anna = join_irc(server, "anna", caps)
+    one.send("PRIVMSG anna :a secret")
+    anna.until("PRIVMSG", "a secret")
+    anna.send("PRIVMSG carla :hush")
+    one.until("PRIVMSG", "carla", "hush")
+    for id_ in ("@-1", "@-2"):
+        one.send(f"REDACT anna {id_}")
+        for each in (one, other):
+            found = each.until("REDACT")
+            assert (found.tags[""], *found.params) == ("carla!~u@chat", "anna", id_)
+        assert poor.until("NOTICE", "anna").params[1] == f"* erased #{id_[2:]}"
+    told = [(it.command, *it.params) for it in page(one, "LATEST anna * 9")]
+    assert [it for it in told if it[0] == "REDACT"] == [
+        ("REDACT", "anna", "@-1"),
+        ("REDACT", "anna", "@-2"),
+    ]
+    assert "secret" not in str(told)
+    assert [it.params[1] for it in page(anna, "LATEST carla * 9")] == ["a secret", "hush"]
+
+
+def test_what_private_talk_has_not(server, join_irc):
+    """A reaction to a user is refused, and not dropped without a word."""
+    ann, bob = join_irc(server, "ann", CAPS), join_irc(server, "bob", CAPS)
+    ann.send("@+draft/react=:);+draft/reply=@-1 TAGMSG bob", "@+typing=active TAGMSG bob")
+    assert [it.params[:3] for it in ann.settled()] == [("TAGMSG", "CANNOT_REACT", "bob")]
+    assert bob.settled() == []
+
+
 def test_registering_a_name(server, join_irc):
     """REGISTER keeps a nick, before the client is welcomed or later
     (https://ircv3.net/specs/extensions/account-registration)."""

@@ -49,8 +49,9 @@ def test_oper_and_rehash(boss, join_irc):
 
 
 def test_knock(server, join_irc, connect):
-    """The moderators in a channel with a password are told (711). A channel that is open (713),
-    that one is in (714), or that is not there, has another number."""
+    """The moderators in a channel with a password, or for invited users, are told (711), with the
+    words of who knocks. A channel that is open (713), also if it is not listed, that one is in
+    (714), or that is not there, has another number."""
     owner, bob = join_irc(server, "owner"), join_irc(server, "bob")
     owner.send("JOIN #den secret")
     owner.until("366")
@@ -58,6 +59,12 @@ def test_knock(server, join_irc, connect):
     numbers = [it.command for it in bob.settled() if it.command.isdigit()]
     assert [it for it in numbers if it > "4"] == ["461", "403", "713", "714", "711"]
     assert owner.until("PRIVMSG", "owner").params[1] == "* bob asks to be let into #den"
+    owner.send("JOIN #club,#late", "MODE #club +i", "MODE #late +s")
+    owner.until("MODE", "#late")
+    bob.send("KNOCK #club :let me in", "KNOCK #late")
+    assert [it.command for it in bob.settled()] == ["711", "713"]
+    told = "* bob asks to be let into #club: let me in"
+    assert owner.until("PRIVMSG", "owner").params[1] == told
     owner.send("PART #den")
     owner.until("PART")
     bob.send("KNOCK #den")

@@ -50,7 +50,7 @@ async def _join(it: IrcSession, name: str, key: str | None) -> None:
         note_place(it, room.name)
         return
     if room is None:
-        wanted = names.room(name[1:])
+        wanted = it.named(names.room, name[1:])
         try:
             await entered(it, await it.ask("create", room=wanted, password=key))
             note_place(it, wanted)

@@ -23,6 +23,8 @@ from chatservice.grammar.jsonlines import time as rfc3339
 from chatservice.protocols.irc.ircanswers import in_batch
 from chatservice.protocols.irc.ircsession import IrcSession
 
+_INBOX = "@"
+
 _REACTIONS = frozenset({Kind.REACTION, Kind.REACTION_REMOVED})
 
 
@@ -37,10 +39,11 @@ class TargetLog(NamedTuple):
 
 
 class _Fault(Exception):
-    """A failure of the specification: its code, and what it is about."""
+    """A failure of the specification: its code, and what it is about. `counted`: the request that
+    is at fault has been counted already."""
 
-    def __init__(self, code: str, told: str, *about: str) -> None:
-        self.code, self.told, self.about = code, told, about
+    def __init__(self, code: str, told: str, *about: str, counted: bool = False) -> None:
+        self.code, self.told, self.about, self.counted = code, told, about, counted
         super().__init__(told)
 
 
@@ -49,8 +52,8 @@ def find_place(it: IrcSession, target: str) -> TargetLog:
     if target.startswith(CHANNEL):
         room = it.room(target)
         return TargetLog(channel(room.name), room.name, room.log, room.name)
-    name = names.user(target)
-    return TargetLog(name, f"@{name}", it.chat.users.inbox(it.user), "@")
+    name = it.named(names.user, target)
+    return TargetLog(name, f"{_INBOX}{name}", it.chat.users.inbox(it.user), _INBOX)
 
 
 async def _position(it: IrcSession, place: TargetLog, text: str, behind: bool) -> int:
@@ -83,7 +86,7 @@ async def chathistory(it: IrcSession, message: IrcMessage) -> None:
         else:
             raise _Fault("UNKNOWN_COMMAND", "There is no such part of CHATHISTORY.")
     except _Fault as fault:
-        if not message.params or fault.code == "UNKNOWN_COMMAND":
+        if not fault.counted:
             it.count()
         it.fail("CHATHISTORY", fault.code, verb[:32] or "*", *fault.about, fault.told)
 
@@ -100,7 +103,8 @@ async def _page(it: IrcSession, verb: str, message: IrcMessage) -> None:
     except Refusal as refusal:
         it.connection.factory.count(refusal)
         told = sentence(refusal.sentence)
-        raise _Fault(_CODES.get(refusal.code, "MESSAGE_ERROR"), told, target[:64]) from None
+        code = _CODES.get(refusal.code, "MESSAGE_ERROR")
+        raise _Fault(code, told, target[:64], counted=True) from None
     show(it, place, rows)
 
 
@@ -203,6 +207,8 @@ def show(it: IrcSession, place: TargetLog, rows: Rows) -> None:
         it.reply("BATCH", "+history", "chathistory", place.target)
     past = not it.has(Caps.EVENT_PLAYBACK)
     style = it.style.of_entries()
+    if place.log_name == _INBOX:
+        style = style.of_inbox(it.user.registered)
     for position, entry in rows:
         data = encode_run(style, it.nick, past, position, entry.as_run(), place.log_name)
         for line in data.decode().split("\r\n")[:-1]:
@@ -226,7 +232,7 @@ async def _targets(it: IrcSession, message: IrcMessage) -> None:
         reply = await it.ask("history", room=room.name, limit=1)
         if reply.entries:
             found[channel(room.name)] = reply.entries[-1][1].time
-    inbox = await it.ask("history", room="@", limit=it.chat.limits.history_entries)
+    inbox = await it.ask("history", room=_INBOX, limit=it.chat.limits.history_entries)
     for _, entry in inbox.entries:
         found[entry.to or entry.who] = entry.time
     rows = [(time, target) for target, time in found.items() if min(times) < time < max(times)]

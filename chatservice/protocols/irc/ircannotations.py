@@ -14,7 +14,8 @@ TYPING = "+typing"
 
 async def tagmsg(it: IrcSession, message: IrcMessage) -> None:
     """Run `TAGMSG`: react to an entry (https://ircv3.net/specs/client-tags/react), or type
-    (https://ircv3.net/specs/client-tags/typing). All other tags are ignored."""
+    (https://ircv3.net/specs/client-tags/typing). All other tags are ignored, and to a user it
+    tells nothing."""
     target, tags = message.param(0), message.tags
     if not target:
         it.count()
@@ -22,7 +23,10 @@ async def tagmsg(it: IrcSession, message: IrcMessage) -> None:
         return
     word = next((tags[name] for name in REACTIONS if tags.get(name)), "")
     try:
-        if word and target.startswith(CHANNEL):
+        if word and not target.startswith(CHANNEL):
+            it.count()
+            it.fail("TAGMSG", "CANNOT_REACT", target[:64], "Reactions are for channels alone.")
+        elif word:
             await _react(it, target, word, tags.get("+draft/reply", ""))
         elif tags.get(TYPING) == "active" and target.startswith(CHANNEL):
             await it.ask("typing", room=it.room(target).name)

@@ -19,9 +19,9 @@ Encoders = tuple[Encoder, Encoder]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IrcFormat(EntryFormat):
     """A format of IRC: `inbox` returns the encoders of an inbox, whose messages name their reader,
-    for a nick."""
+    for a nick, which is maybe registered."""
 
-    inbox: Callable[[str], Encoders]
+    inbox: Callable[[str, bool], Encoders]
 
 
 def format_for(style: IrcStyle) -> IrcFormat:
@@ -32,12 +32,12 @@ def format_for(style: IrcStyle) -> IrcFormat:
 @lru_cache(maxsize=256)
 def _format(style: IrcStyle) -> IrcFormat:
     live, past = ircformat.room_encoders(style)
-    inbox = partial(_inbox, style._replace(web="").of_entries())
+    inbox = partial(_inbox, style.of_entries())
     return IrcFormat(live, past, ircformat.event_encoder(style), inbox=inbox)
 
 
-def _inbox(style: IrcStyle, nick: str) -> Encoders:
-    encode = ircformat.encode_run
+def _inbox(style: IrcStyle, nick: str, registered: bool) -> Encoders:
+    style, encode = style.of_inbox(registered), ircformat.encode_run
     return partial(encode, style, nick, False), partial(encode, style, nick, True)
 
 
@@ -79,7 +79,7 @@ class IrcSubscription(Subscription):
     def _encoders(self, log: Log) -> Encoders:
         user = self.reader.session.user
         if log.name == "@" and user is not None:
-            return self.format.inbox(user.name)
+            return self.format.inbox(user.name, user.registered)
         return super()._encoders(log)
 
     def tell(self, news: EventBatch) -> None:

@@ -42,7 +42,7 @@ async def markread(it: IrcSession, message: IrcMessage) -> None:
         if target.startswith(CHANNEL):
             await _of_room(it, it.room(target), time)
         else:
-            await _of_partner(it, names.user(target), time)
+            await _of_partner(it, it.named(names.user, target), time)
     except Refusal as refusal:
         it.connection.factory.count(refusal)
         it.fail("MARKREAD", "INVALID_PARAMS", target[:64], sentence(refusal.sentence))

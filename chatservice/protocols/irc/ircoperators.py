@@ -2,10 +2,13 @@
 refused."""
 
 from chatservice import names
+from chatservice.domain.model import Room
+from chatservice.domain.rules import Access
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.irc import IrcMessage
 from chatservice.grammar.ircformat import channel, sentence
 from chatservice.grammar.ircnumerics import Numeric, Purpose
+from chatservice.grammar.irctexts import without_formatting
 from chatservice.protocols.irc.channels import come_back, prefix
 from chatservice.protocols.irc.ircsession import IrcSession
 
@@ -52,26 +55,31 @@ def rehash(it: IrcSession, message: IrcMessage) -> None:
 
 async def knock(it: IrcSession, message: IrcMessage) -> None:
     """Run `KNOCK`: ask the moderators in a channel to be let in, by private messages of the
-    user's."""
+    user's. A channel that lists do not show is known to one who has its name, as to `JOIN`."""
     name = message.param(0)
     if not name:
         it.count()
         it.numeric(Numeric.NEEDMOREPARAMS, "KNOCK", "Name a channel: KNOCK #lab.")
         return
     try:
-        room = it.room(name)
+        room = it.find_room(name) or it.room(name)
         where = channel(room.name)
         if room in it.session.rooms:
             it.count()
             it.numeric(Numeric.KNOCKONCHAN, where, "You are there.")
             return
-        if room.is_open:
+        if room.access is Access.CLOSED:
+            it.count()
+            it.numeric(Numeric.CANNOTKNOCK, where, "It is closed.")
+            return
+        if _is_free(room):
             it.count()
             it.numeric(Numeric.CHANOPEN, where, "It is open; JOIN it.")
             return
         told = [user for user in room.users() if prefix(it, room, user)][:_KNOCKED_AT]
+        text, why = f"* {it.nick} asks to be let into {where}", without_formatting(message.param(1))
         for user in told:
-            await it.ask("msg", to=user.name, text=f"* {it.nick} asks to be let into {where}")
+            await it.ask("msg", to=user.name, text=f"{text}: {why}" if why.strip() else text)
         if told:
             it.numeric(Numeric.KNOCKDLVR, where, "Its moderators are told.")
         else:
@@ -79,6 +87,11 @@ async def knock(it: IrcSession, message: IrcMessage) -> None:
             it.numeric(Numeric.CANNOTKNOCK, where, "No moderator is there now; try again later.")
     except Refusal as refusal:
         it.refused(refusal, Purpose.ACT, name[:64], "KNOCK")
+
+
+def _is_free(room: Room) -> bool:
+    """Return whether everybody may come in who knows the room's name."""
+    return room.password is None and room.access in (Access.PUBLIC, Access.HIDDEN)
 
 
 def setname(it: IrcSession, message: IrcMessage) -> None:

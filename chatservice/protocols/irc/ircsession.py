@@ -39,6 +39,7 @@ IRC_CLIENT = SessionTraits(
     resumable=False,
     carries_files=False,
     reads_as_shown=True,
+    sees_invitations=True,
     sees_unread=True,
 )
 """An IRC client is in many rooms, as a program is; its user reads what it shows, as a person. Its
@@ -184,10 +185,21 @@ class IrcSession(AnsweringSession):
         """Count a line that asks the chat for nothing."""
         count_request(self._chat, self._session)
 
+    def named(self, parse: Callable[[str], str], text: str) -> str:
+        """Return a name as `parse` makes it (`names.user`, `names.room`). A line with a bad one
+        asks the chat for nothing, so it is counted. Raises `Refusal` (bad-name)."""
+        try:
+            return parse(text)
+        except Refusal:
+            self.count()
+            raise
+
     def room(self, name: str) -> Room:
-        """Return the room of a channel. Raises `Refusal` (no-such-room)."""
+        """Return the room of a channel. Without one the line asks the chat for nothing, so it is
+        counted. Raises `Refusal` (no-such-room)."""
         room = self.find_room(name)
         if room is None or not self._chat.rights.may_see(self._session, room):
+            self.count()
             shown = name if len(name) <= 64 else "of that name"
             raise Refusal(Code.NO_SUCH_ROOM, "There is no channel {shown}.", shown=shown)
         return room

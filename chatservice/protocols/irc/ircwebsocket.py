@@ -55,8 +55,10 @@ def _framed(plain: IrcFormat, opcode: int) -> IrcFormat:
     )
 
 
-def _inbox(encoders: Callable[[str], Encoders], opcode: int, nick: str) -> Encoders:
-    live, past = encoders(nick)
+def _inbox(
+    encoders: Callable[[str, bool], Encoders], opcode: int, nick: str, registered: bool
+) -> Encoders:
+    live, past = encoders(nick, registered)
     return partial(_run, live, opcode), partial(_run, past, opcode)
 
 

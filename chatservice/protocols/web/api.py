@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from chatservice.domain.chat import Chat
 from chatservice.domain.log import Cursor, EventBatch
-from chatservice.errors import Message, Refusal
+from chatservice.errors import Code, Message, Refusal
 from chatservice.events import EndReason, Event, PutOut
 from chatservice.grammar import webanswers, webapi
 from chatservice.grammar.commandtypes import Request
@@ -86,6 +86,8 @@ class Api:
             request = await self._request(exchange, asked)
             self._reply(exchange, await user.run_without_name(request), type_)
             return
+        if isinstance(asked, webapi.FileGet) and not any(known_by):
+            _check_for_anybody(asked.request)
         session = await user.enter(*known_by)
         match asked:
             case webapi.WhoAmI():
@@ -153,6 +155,14 @@ class Api:
         type_ = preferred(exchange.header("Accept"), offers)
         type_ = TEXT if type_ == TEXT else webanswers.PROBLEM
         self._respond(exchange, problem.status, problem.body(type_), type_, problem.headers)
+
+
+def _check_for_anybody(request: Request) -> None:
+    """Raise `Refusal` (name-needed) if a file is in an inbox: a browser then asks who its user
+    is."""
+    if request.args.get("room") == "@":
+        sentence = "That file is for one user alone; give your name and your password."
+        raise Refusal(Code.NAME_NEEDED, sentence)
 
 
 def _text(value: str) -> str:
