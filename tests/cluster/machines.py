@@ -23,7 +23,6 @@ STREAM = "CHAT"
 
 SAME = [
     "room",
-    "shared_file",
     "rule",
     "deed",
     "annotation",
@@ -35,7 +34,10 @@ SAME = [
     "block",
     "said",
 ]
-"""The tables that are the same on all nodes."""
+"""The tables that are the same on all nodes, and at a server that runs alone."""
+
+OF_CLUSTER = ["shared_file", "claim", "node", "moved"]
+"""The tables that nodes have beside, which are the same on all of them."""
 
 
 class Place(NamedTuple):
@@ -244,4 +246,9 @@ def rows(data):
     with closing(sqlite3.connect(Path(data) / "chat.sqlite")) as db:
         db.execute("BEGIN")
         applied = db.execute("SELECT applied FROM cluster").fetchone()[0]
-        return applied, {it: db.execute(f"SELECT * FROM {it}").fetchall() for it in SAME}
+        return applied, rows_of(db, SAME + OF_CLUSTER)
+
+
+def rows_of(db, tables):
+    """Return all rows of tables of a database."""
+    return {it: db.execute(f"SELECT * FROM {it}").fetchall() for it in tables}

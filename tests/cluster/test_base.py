@@ -21,7 +21,8 @@ from chatservice.engines.sqlite.engine import SqliteEngine
 from chatservice.entries import Kind
 from chatservice.errors import Refusal
 from tests.cluster.conftest import make_engine
-from tests.cluster.test_two_nodes import SAME, Nodes
+from tests.cluster.machines import SAME, rows_of
+from tests.cluster.test_two_nodes import Nodes
 from tests.contract.conftest import NOW, append, room, say, texts
 from tests.contract.test_files import content, put
 
@@ -57,8 +58,7 @@ async def fill(engine):
 def rows(path):
     """Return all that is to be the same everywhere, but for the files."""
     with closing(sqlite3.connect(path / "data" / "chat.sqlite")) as db:
-        same = [it for it in SAME if it != "shared_file"]
-        return {it: db.execute(f"SELECT * FROM {it}").fetchall() for it in same}
+        return rows_of(db, SAME)
 
 
 async def check_files(engine):
@@ -86,6 +86,7 @@ async def test_one_becomes_several_and_one_again(tmp_path, nats_server):
     nodes = Nodes(tmp_path, nats_server)
     one, other = await nodes.start(), await nodes.start()
     assert rows(tmp_path / "0") == rows(tmp_path / "1") == before
+    await nodes.settle()
     assert nodes.rows(0) == nodes.rows(1)
     await check_files(other)
     assert await content(other, "dropped.txt") == b"by hand"

@@ -54,6 +54,7 @@ async def test_an_empty_node_begins_with_a_snapshot(nodes):  # noqa: F811
     for engine in (one, other):  # whose own messages are trimmed
         await append(engine, say(lab, "behind"))
     third = await nodes.start()
+    await nodes.settle()
     assert nodes.rows(2) == nodes.rows(0)
     assert await texts(third, lab) == await texts(one, lab)
     (theirs,) = third.rooms.rows.values()
@@ -84,6 +85,7 @@ async def test_a_node_that_was_away_begins_with_a_snapshot(nodes):  # noqa: F811
     await trimmed(one)
     await nodes.restart(1)
     other = nodes.engines[1]
+    await nodes.settle()
     assert nodes.rows(0) == nodes.rows(1)
     other.files.chunks = None  # it needs no bytes from the log
     assert await content(other, "b.txt") == b"mine"
@@ -126,6 +128,7 @@ async def test_a_running_node_beyond_which_the_log_is_trimmed(nodes):  # noqa: F
     assert "trimmed beyond" in (await ended).sentence
     await other.stop()
     await nodes.restart(1)
+    await nodes.settle()
     assert nodes.rows(0) == nodes.rows(1)
 
 

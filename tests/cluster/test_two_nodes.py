@@ -23,7 +23,7 @@ from chatservice.engines.jetstream.replicatedlogs import REFUSE_SECONDS
 from chatservice.entries import Kind
 from chatservice.errors import Code, Refusal
 from tests.cluster.conftest import JetStreamCase, make_engine
-from tests.cluster.machines import SAME
+from tests.cluster.machines import OF_CLUSTER, SAME, rows_of
 from tests.contract.conftest import NOW, Notes, append, at_once, code_of, room, say, texts
 
 
@@ -85,7 +85,7 @@ class Nodes:
     def rows(self, number):
         """Return all that a node has stored, but for what is its own."""
         with closing(sqlite3.connect(self._path / str(number) / "data" / "chat.sqlite")) as db:
-            return {it: db.execute(f"SELECT * FROM {it}").fetchall() for it in SAME}
+            return rows_of(db, SAME + OF_CLUSTER)
 
 
 @pytest.fixture
@@ -333,6 +333,7 @@ async def test_a_node_catches_up(nodes):
     await nodes.restart(1)
     await nodes.start()
     assert len(await texts(nodes.engines[1], lab)) == len(await texts(nodes.engines[2], lab)) == 300
+    await nodes.settle()
     assert nodes.rows(0) == nodes.rows(1) == nodes.rows(2)
     assert await nodes.engines[2].accounts.account("alice")
 
@@ -565,6 +566,7 @@ async def test_two_versions_side_by_side(nodes):
     upgraded = nodes.engines[0] = nodes._engine(0)
     upgraded.logs.format = 2
     await upgraded.start()
+    await nodes.settle()
     assert nodes.rows(0) == nodes.rows(1)
 
 
