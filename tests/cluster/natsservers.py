@@ -1,5 +1,6 @@
 """Real nats-servers: one, or three that are one cluster."""
 
+import json
 import socket
 import subprocess
 import time
@@ -21,7 +22,7 @@ def free_ports(number):
 class NatsServer:
     """A nats-server of its own, with a log that syncs each write. `more` is what its configuration
     has beside. Nodes reach it at `host`, the tests at `outer`; `wrapper` is a command that starts
-    it."""
+    it, and `http` the port of its monitoring, if it is to be a certain one."""
 
     def __init__(
         self,
@@ -33,14 +34,16 @@ class NatsServer:
         host=LOOPBACK,
         outer=LOOPBACK,
         wrapper=(),
+        http=0,
     ):
         self.path = path
         self.host = host
         self.wrapper = wrapper
-        self.port, self.http = free_ports(2)
+        self.port, free = free_ports(2)
+        self.http = http or free
         self.monitoring = f"http://{outer}:{self.http}"
         self.config = path / "nats.conf"
-        listen = LOOPBACK if host == outer else "0.0.0.0"
+        listen = host if host == outer else "0.0.0.0"
         self.config.write_text(
             f'listen: "{listen}:{self.port}"\nhttp: "{listen}:{self.http}"\n'
             f'jetstream {{ store_dir: "{path}/log", sync_interval: {sync}, {jetstream} }}\n{more}\n'
@@ -83,6 +86,12 @@ class NatsServer:
             except OSError:
                 assert time.monotonic() < until
                 time.sleep(0.02)
+
+    def streams(self):
+        """Return the names of its streams."""
+        with urlopen(f"{self.monitoring}/jsz?accounts=1&streams=1", timeout=5) as answer:
+            accounts = json.load(answer).get("account_details", ())
+        return {it["name"] for account in accounts for it in account.get("stream_detail", ())}
 
     def kill(self):
         """Kill it, and return when it is gone."""

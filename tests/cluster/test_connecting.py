@@ -159,6 +159,25 @@ async def test_a_directory_that_has_parted_from_the_log(tmp_path, nats_server):
     await other.stop()
 
 
+@pytest_twisted.ensureDeferred
+async def test_one_of_three_servers_does_not_sync(tmp_path):
+    """A node does not start, and names it, whichever of them it is connected to."""
+    servers = list[NatsServer]()
+    try:
+        for number, sync in enumerate(("always", "always", "2m"), 1):
+            folder, host = tmp_path / f"n{number}", f"127.0.0.{number}"
+            folder.mkdir()
+            http = servers[0].http if servers else 0
+            servers.append(NatsServer(folder, sync=sync, host=host, outer=host, http=http))
+        where = ",".join(f"{it.host}:{it.port}" for it in servers)
+        address = f"nats://{where}/S?http={servers[0].http}"
+        told = await why(node(tmp_path, address))
+        assert told.startswith("The server 127.0.0.3 does not sync what it stores;")
+    finally:
+        for server in servers:
+            server.kill()
+
+
 async def _lose(js, name):
     """Make a stream anew, without its messages."""
     info = await js.stream_info(name)
@@ -186,5 +205,7 @@ async def test_an_old_server(tmp_path):
     endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
     port = await endpoint.listen(Factory.forProtocol(OldServer))
     told = await why(node(tmp_path, f"nats://127.0.0.1:{port.getHost().port}"))
-    assert told == "nats-server 2.10.1 is too old for a cluster; install 2.15 or newer."
+    assert (
+        told == "nats-server 2.10.1 at 127.0.0.1 is too old for a cluster; install 2.15 or newer."
+    )
     await port.stopListening()

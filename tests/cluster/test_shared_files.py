@@ -8,11 +8,14 @@ import pytest_twisted
 
 from chatservice.domain.model import guest_id
 from chatservice.domain.ports.file_ports import DeclaredFile, FileLocation
+from chatservice.engines.jetstream import chunkstream, logservers, natslink
 from chatservice.engines.jetstream.chunkstream import CHUNK_BYTES
 from chatservice.errors import Code, Refusal
+from tests.cluster.conftest import make_engine
+from tests.cluster.natsservers import NatsServer
 from tests.cluster.test_two_nodes import at_each, nodes  # noqa: F401 - a fixture
-from tests.contract.conftest import NOW, code_of
-from tests.contract.test_files import content, put
+from tests.contract.conftest import NOW, append, code_of, room, say
+from tests.contract.test_files import content, declared, put
 
 LARGE = os.urandom(3 * CHUNK_BYTES + 100)
 
@@ -200,3 +203,45 @@ async def test_files_of_a_guest_who_left(nodes):  # noqa: F811
     one.files.forget(guest_id(7))
     while (await other.files.files(guest_id(7), "", 9)).total or await chunks_left(other):
         pass
+
+
+@pytest_twisted.ensureDeferred
+async def test_files_leave_room_for_talk(tmp_path, monkeypatch):
+    """A file for which the servers have no room is refused before any of it is stored. One that
+    fills them all the same is refused, and its bytes go, so that talk goes on. So it is with one
+    that waits for servers that are gone."""
+    monkeypatch.setattr(chunkstream, "STORE_SECONDS", 0.5)
+    monkeypatch.setattr(natslink, "ANSWER_SECONDS", 0.5)
+    server = NatsServer(tmp_path, jetstream="max_file: 10MB")
+    engine = make_engine(server, "SMALL", tmp_path)
+    try:
+        await engine.start()
+        lab = await room(engine)
+        first, second = os.urandom(12 * CHUNK_BYTES), os.urandom(7 * CHUNK_BYTES)
+        await put(engine, first)
+        assert (await engine.files.used(declared())).free < len(second)
+        assert await code_of(put(engine, second)) == Code.DISK_FULL
+        assert await chunks_left(engine) == 12
+
+        monkeypatch.setattr(logservers, "FILES_SHARE", 9.0)
+        assert await code_of(put(engine, os.urandom(10 * CHUNK_BYTES))) == Code.NOT_STORED
+        while await chunks_left(engine) > 12:
+            pass
+        assert await append(engine, say(lab, "hello")) == [1]
+
+        store = engine.files.chunks.store
+
+        async def store_and_die(blob, first, chunks):
+            await store(blob, first, chunks)
+            server.kill()
+
+        monkeypatch.setattr(engine.files.chunks, "store", store_and_die)
+        assert await code_of(put(engine, os.urandom(9 * CHUNK_BYTES))) == Code.NOT_STORED
+        server.start()
+        while await chunks_left(engine) > 12:
+            pass
+        assert (await engine.files.files("lab", "", 9)).total == 1
+        assert await whole(engine) == first
+    finally:
+        await engine.stop()
+        server.kill()

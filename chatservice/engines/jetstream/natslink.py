@@ -5,7 +5,6 @@ nats-py reads, parses and encrypts does not delay talk. All methods are for othe
 """
 
 import asyncio
-import json
 import re
 import socket
 import ssl
@@ -15,7 +14,6 @@ from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-from urllib.request import urlopen
 
 import nats
 import nats.errors
@@ -31,8 +29,8 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.engines.jetstream import natscredentials, snapshotnote
-from chatservice.engines.jetstream.chunkstream import EXPECTED, ChunkStream
+from chatservice.engines.jetstream import logservers, natscredentials, snapshotnote
+from chatservice.engines.jetstream.chunkstream import EXPECTED, FULL, ChunkStream
 from chatservice.engines.jetstream.logaddress import LogAddress
 from chatservice.engines.jetstream.snapshotnote import Snapshot
 from chatservice.errors import Code, Refusal
@@ -81,9 +79,6 @@ _CLUSTER, _BASE = "chat-cluster", "chat-base"
 """The keys of a log's metadata: the id of its cluster, and a mark if it goes on from a base."""
 
 _WRONG_SEQUENCE = 10071
-_FULL = frozenset({10002, 10023, 10047, 10054, 10077})
-"""Errors by which a server refuses a message for good: it, its account or the stream has no room.
-After any other one the message may be stored yet: a leader that is cut off gives some, too."""
 
 
 class NotStored(Exception):
@@ -121,7 +116,9 @@ class NatsLink:
         self._ask_subject = f"{address.stream}-ASK"
         self._node = node
         replicas = 3 if len(address.servers) >= 3 else 1
-        self.chunks = ChunkStream(self, f"{address.stream}-FILES", replicas)
+        self.chunks = ChunkStream(
+            self, f"{address.stream}-FILES", replicas, logservers.FileRoom(address)
+        )
         self._replicas = replicas
         self._client: Any = None
         self._js: Any = None
@@ -284,13 +281,12 @@ class NatsLink:
                 why=_why(error),
             ) from None
         self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
-        self._check_version()
-        await self._check_synced()
+        await self._check_servers()
         info = await self._answered(lambda: self._open_stream(cluster, has_base))
         await self._answered(lambda: self.chunks.open(self._js))
         return info
 
-    async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _answered(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what the servers answer, once they have a leader. Raises `Refusal`."""
         until = self._loop.time() + LOG_SECONDS
         while True:
@@ -311,21 +307,15 @@ class NatsLink:
         if self._trouble != before:
             self.log.info("the connection to the log: {why}", why=self._trouble)
 
-    def _check_version(self) -> None:
-        version = str(self._client._server_info.get("version", "0"))
-        numbers = tuple(int(it) for it in re.findall(r"\d+", version)[:2])
-        if numbers < OLDEST:
-            raise _refusal(
-                "nats-server {version} is too old for a cluster; install {oldest} or newer.",
-                version=version,
-                oldest=".".join(map(str, OLDEST)),
-            )
-
-    async def _check_synced(self) -> None:
-        """Raise `Refusal` unless each server that answers syncs each write: with the default, which
-        syncs every two minutes, servers that lose their power lose what was acknowledged."""
+    async def _check_servers(self) -> None:
+        """Raise `Refusal` unless each server that answers is new enough, and syncs each write: with
+        the default, which syncs every two minutes, servers that lose their power lose what was
+        acknowledged."""
+        url = self._client.connected_url
+        host = url.hostname if url is not None else str(self._address)
+        _check_version(host, str(self._client._server_info.get("version", "0")))
         until = self._loop.time() + CONNECT_SECONDS
-        while not await self._is_synced():
+        while not (states := await logservers.look_at(self._address)):
             if self._loop.time() > until:
                 raise _refusal(
                     "No server of {servers} tells on port {port} whether it syncs what it stores; "
@@ -335,26 +325,14 @@ class NatsLink:
                     port=self._address.http,
                 )
             await asyncio.sleep(AGAIN_SECONDS)
-
-    async def _is_synced(self) -> bool:
-        """Return whether a server tells that it syncs each write. Raises `Refusal` if one does
-        not."""
-        told = False
-        for host in dict.fromkeys(self._address.hosts):
-            name = f"[{host}]" if ":" in host else host
-            url = f"http://{name}:{self._address.http}/jsz"
-            try:
-                config = (await asyncio.to_thread(_read_json, url)).get("config", {})
-            except (OSError, ValueError):
-                continue
-            if not config.get("sync_always"):
+        for it in states:
+            _check_version(it.host, it.version)
+            if not it.synced:
                 raise _refusal(
                     "The server {host} does not sync what it stores; set sync_interval: always "
                     "in the block jetstream of its configuration.",
-                    host=host,
+                    host=it.host,
                 )
-            told = True
-        return told
 
     async def _open_stream(self, cluster: str, has_base: bool) -> LogInfo:
         name = self._address.stream
@@ -419,7 +397,7 @@ class NatsLink:
                         expected = 0
                     else:  # a server that leads anew and is behind: the message may be stored
                         unknown = True
-                elif error.err_code in _FULL and not unknown:
+                elif error.err_code in FULL and not unknown:
                     raise NotStored(_why(error)) from error
                 else:
                     unknown = True
@@ -627,9 +605,15 @@ def _options(address: LogAddress) -> dict[str, Any]:
     return options
 
 
-def _read_json(url: str) -> Any:
-    with urlopen(url, timeout=2.0) as answer:
-        return json.loads(answer.read(1 << 20))
+def _check_version(host: str, version: str) -> None:
+    numbers = tuple(int(it) for it in re.findall(r"\d+", version)[:2])
+    if numbers < OLDEST:
+        raise _refusal(
+            "nats-server {version} at {host} is too old for a cluster; install {oldest} or newer.",
+            version=version,
+            host=host,
+            oldest=".".join(map(str, OLDEST)),
+        )
 
 
 def _why(error: BaseException) -> str:

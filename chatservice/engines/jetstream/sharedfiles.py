@@ -179,6 +179,8 @@ class SharedFiles:
         folder, user = await self._look(FileRecords.used, declared.folder, declared.owner)
         begun_here, begun_theirs = self.local.begun(declared)
         free = await self.local.aside(self.local.free)
+        if self.chunks is not None:
+            free = min(free, await self.chunks.room())
         return DiskUsage(folder + begun_here, user + begun_theirs, free)
 
     # -- what comes ------------------------------------------------------------------------------
@@ -187,22 +189,22 @@ class SharedFiles:
         return _SharedUpload(await self.local.receive(declared, offset), declared, self)
 
     async def share(self, mark: FileMark, declared: DeclaredFile) -> FileMark:
-        """Let all nodes have a file that is stored here. Raises `Refusal` (not-stored)."""
+        """Let all nodes have a file that is stored here. Raises `Refusal` (not-stored,
+        disk-full)."""
         folder = self.local.folder_now(declared.folder)
         try:
             rows = await self._versions(folder, mark.name)
             if rows and (rows[-1].size, rows[-1].sha256) == (mark.size, mark.sha256):
                 return rows[-1].mark
             blob = await self._store(folder, mark)
-            version = await self._add(mark, folder, declared, blob, True)
+            version = await self._record(mark, folder, declared, blob)
         except BaseException as error:
             with suppress(Refusal):
                 await self.local.remove(folder, mark.name, mark.version, "")
             if isinstance(error, Refusal) or not isinstance(error, Exception):
                 raise
             self.log.warn("{name} cannot be stored: {why}", name=mark.name, why=error)
-            sentence = "The server could not store {name}; try again later."
-            raise Refusal(Code.NOT_STORED, sentence, name=mark.name) from error
+            raise _not_stored(mark.name, error) from error
         return mark._replace(version=version)
 
     async def _store(self, folder: str, mark: FileMark) -> str:
@@ -210,8 +212,21 @@ class SharedFiles:
         assert self.chunks is not None
         blob = f"{secrets.token_hex(12)}-{self._node}"
         reader = await self.local.open(folder, mark.name, mark.version)
-        await store_bytes(self.chunks, blob, reader)
+        try:
+            await store_bytes(self.chunks, blob, reader)
+        except BaseException:
+            self.chunks.discard(blob)
+            raise
         return blob
+
+    async def _record(self, mark: FileMark, folder: str, declared: DeclaredFile, blob: str) -> int:
+        """Record a file whose bytes are stored. Return its version."""
+        assert self.chunks is not None
+        try:
+            return await self._add(mark, folder, declared, blob, True)
+        except Refusal:  # after anything else, it may be recorded
+            self.chunks.discard(blob)
+            raise
 
     async def _add(
         self, mark: FileMark, folder: str, declared: DeclaredFile, blob: str, new: bool
@@ -305,12 +320,21 @@ class _SharedUpload:
         return await self._files.share(await self._writer.finish(), self._declared)
 
 
+class NoRoom(OSError):
+    """The servers of the log have no room for a file."""
+
+    def __str__(self) -> str:
+        return "the servers of the log have no room for it"
+
+
 async def store_bytes(chunks: ChunkStream, blob: str, reader: FileReader) -> None:
     """Store the bytes of a file as a blob, and close the file. Raises an error of nats-py if the
-    stream refuses them, and `OSError` if the file cannot be read."""
+    stream refuses them, `NoRoom`, and `OSError` if the file cannot be read."""
     chunk = 0
     try:
         while reader.left:
+            if reader.left > await chunks.room():  # others may have taken some meanwhile
+                raise NoRoom
             some = list[bytes]()
             while reader.left and len(some) < IN_FLIGHT:
                 some.append(await _read(reader, min(CHUNK_BYTES, reader.left)))
@@ -329,6 +353,19 @@ async def _read(reader: FileReader, size: int) -> bytes:
     if len(data) < size:
         raise OSError("it has changed meanwhile")
     return data
+
+
+def _not_stored(name: str, why: Exception) -> Refusal:
+    if isinstance(why, NoRoom):
+        return Refusal(
+            Code.DISK_FULL,
+            "The servers of this chat have no room for {name}; send a smaller file, or ask their "
+            "operator to make room.",
+            name=name,
+        )
+    return Refusal(
+        Code.NOT_STORED, "The server could not store {name}; try again later.", name=name
+    )
 
 
 def _not_here(name: str) -> Refusal:

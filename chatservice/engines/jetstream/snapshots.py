@@ -132,7 +132,11 @@ class Snapshots:
             if known is not None and sequence <= known.sequence:
                 return known if sequence == known.sequence else None
             blob = f"s{sequence}-{self._node}"
-            made = await self._store(thread, path, sequence, blob)
+            try:
+                made = await self._store(thread, path, sequence, blob)
+            except BaseException:
+                self._link.chunks.discard(blob)
+                raise
         if not await self._publish(former, made):
             await self._link.chunks.drop(blob)
             return None
