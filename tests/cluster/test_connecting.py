@@ -160,6 +160,30 @@ async def test_a_directory_that_has_parted_from_the_log(tmp_path, nats_server):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_refused_start_changes_nothing(tmp_path, nats_server, monkeypatch):
+    """The directory of a node makes no log where there is none. Neither that one nor that of a
+    server that runs alone adds anything to another cluster's log."""
+    monkeypatch.setattr(natslink, "CONNECT_SECONDS", 1.0)
+    for name in ("MINE", "THEIRS"):
+        engine = make_engine(nats_server, name, tmp_path / name)
+        await engine.start()
+        await engine._link.do(engine._link._js.delete_stream(f"{name}-FILES"))
+        await engine.stop()
+    alone = SqliteEngine(reactor, tmp_path / "alone" / "data", tmp_path / "alone" / "files")
+    await alone.start()
+    await room(alone)
+    await alone.stop()
+    before = nats_server.streams()
+    for stream, folder, sentence in (
+        ("NONE", "MINE", "have no log NONE"),
+        ("THEIRS", "MINE", "belongs to another cluster than"),
+        ("THEIRS", "alone", "no node of a cluster"),
+    ):
+        assert sentence in await why(make_engine(nats_server, stream, tmp_path / folder))
+    assert nats_server.streams() == before
+
+
+@pytest_twisted.ensureDeferred
 async def test_one_of_three_servers_does_not_sync(tmp_path):
     """A node does not start, and names it, whichever of them it is connected to."""
     servers = list[NatsServer]()

@@ -15,6 +15,7 @@ from twisted.internet.threads import deferToThread
 from chatservice.client.library import connect
 from tests.cluster.natsservers import NatsServer, free_ports
 from tests.servers import PATIENCE, TWISTD, RawAdminClient, RawClient, Server, environment
+from tests.test_chatctl import chatctl
 
 
 @pytest.fixture
@@ -269,7 +270,7 @@ def test_bad_starts(tmp_path, nats_server, start):
         for address, data, sentence in (
             (f"nats://127.0.0.1:{nobody}", "new", "start nats-server there, or correct --engine."),
             (unsynced.url("A"), "new", "set sync_interval: always in the block jetstream"),
-            (nats_server.url("OTHER"), "1/chat-data", "belongs to another cluster than"),
+            (nats_server.url("OTHER"), "1/chat-data", "have no log OTHER"),
             (
                 f"nats://127.0.0.1:{nats_server.port}?http={nobody}",
                 *("new", f"tells on port {nobody} whether it syncs"),
@@ -336,6 +337,34 @@ def test_a_ticket_is_good_at_every_node(start):
     get = ticket(alice, do="get", room="lobby", name="a.bin")
     one.kill()
     assert bad in transferred(other, f"GET {get}")
+
+
+def test_a_backup_of_a_node_is_a_server_that_runs_alone(start, tmp_path):
+    """`chatctl backup` at one node has what was said and shared at the other. `chatctl restore`
+    makes the directory of a server of its own, which is no node's."""
+    one, other = start(1), start(2)
+    url = f"http://127.0.0.1:{other.port}/lobby/a.bin"
+    urlopen(Request(url, b"shared there", method="PUT")).close()
+    alice, bob = person(one, "alice"), person(other, "bob")
+    bob.send("said there")
+    alice.expect("bob: said there")
+    backup, folder = tmp_path / "backup", tmp_path / "alone"
+    folder.mkdir()
+    status, said, wrong = chatctl(one.data, "backup", str(backup))
+    assert (status, wrong) == (0, "")
+    assert "1 file," in said
+    status, said, wrong = chatctl(folder / "chat-data", "restore", str(backup))
+    assert status == 0, wrong
+    assert "was checked" in said
+    alone = Server(folder)
+    try:
+        carl = person(alone, "carl")
+        carl.send("/history")
+        carl.expect("bob: said there")
+        with urlopen(f"http://127.0.0.1:{alone.port}/lobby/a.bin") as answer:
+            assert answer.read() == b"shared there"
+    finally:
+        alone.kill()
 
 
 def ticket(client, **asked):

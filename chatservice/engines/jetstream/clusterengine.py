@@ -106,7 +106,10 @@ class JetStreamEngine:
         self.snapshots.join(link)
         tables = self.logs.cluster
         alone = not tables.cluster and bool(self.rooms.rows)
-        info = await link.connect(secrets.token_hex(16), has_base=alone)
+        # A directory that has a cluster makes no log, and nothing is made before it is checked.
+        info = await link.connect("" if tables.cluster else secrets.token_hex(16), has_base=alone)
+        self._check(info, alone and not info.has_base)
+        await link.open_chunks()
         await self._begin(info, alone)
         for claim in tables.claims():
             self.claims.added(None, [(claim.name, claim.guest)], claim.node)
@@ -138,7 +141,8 @@ class JetStreamEngine:
         try:
             snapshot = await self.snapshots.newest()
             lacks_base = info.has_base and snapshot is None
-            self._check(info, alone and not lacks_base)
+            if alone and not lacks_base:
+                raise self._has_another_chat()
             await self._check_same(info)
             if lacks_base and not alone:
                 raise Refusal(
@@ -180,14 +184,7 @@ class JetStreamEngine:
         that ran `alone`, say."""
         tables = self.logs.cluster
         if alone:
-            raise Refusal(
-                Code.NOT_STORED,
-                "The directory {folder} has the chat of a server that is no node of a cluster, and "
-                "the log of {servers} has its own; name an empty directory with --data, or a new "
-                "log with --engine.",
-                folder=self._data,
-                servers=self._address,
-            )
+            raise self._has_another_chat()
         if tables.cluster and tables.cluster != info.cluster:
             raise Refusal(
                 Code.NOT_STORED,
@@ -221,6 +218,16 @@ class JetStreamEngine:
                 folder=self._data,
                 servers=self._address,
             )
+
+    def _has_another_chat(self) -> Refusal:
+        return Refusal(
+            Code.NOT_STORED,
+            "The directory {folder} has the chat of a server that is no node of a cluster, and "
+            "the log of {servers} has its own; name an empty directory with --data, or a new "
+            "log with --engine.",
+            folder=self._data,
+            servers=self._address,
+        )
 
     def _ended(self, gone: Iterable[Claim], node: str) -> None:
         """Note that a node is gone, with its users."""

@@ -146,8 +146,13 @@ class NatsLink:
 
     def connect(self, cluster: str, has_base: bool = False) -> "Deferred[LogInfo]":
         """Connect, and make the log if there is none: then `cluster` is its id, and it `has_base`
-        or not. Raises `Refusal`, with a sentence for the operator."""
+        or not. Without an id, the log must be there. Raises `Refusal`, with a sentence for the
+        operator."""
         return self.do(self._connect(cluster, has_base))
+
+    def open_chunks(self) -> "Deferred[None]":
+        """Make the log's second stream, if there is none. Raises `Refusal`."""
+        return self.do(self._answered(lambda: self.chunks.open(self._js)))
 
     def info(self) -> "Deferred[LogInfo]":
         """Return the state of the log. Raises an error of nats-py."""
@@ -282,9 +287,7 @@ class NatsLink:
             ) from None
         self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
         await self._check_servers()
-        info = await self._answered(lambda: self._open_stream(cluster, has_base))
-        await self._answered(lambda: self.chunks.open(self._js))
-        return info
+        return await self._answered(lambda: self._open_stream(cluster, has_base))
 
     async def _answered(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what the servers answer, once they have a leader. Raises `Refusal`."""
@@ -338,7 +341,7 @@ class NatsLink:
         name = self._address.stream
         metadata = {_CLUSTER: cluster} | ({_BASE: "yes"} if has_base else {})
         try:
-            info = await self._info()
+            info = await self._info() if cluster else await self._find_log()
         except nats.js.errors.NotFoundError:
             with suppress(nats.js.errors.BadRequestError):  # another node was first
                 await self._make_stream(name, metadata)
@@ -350,6 +353,21 @@ class NatsLink:
                 name=name,
             )
         return info
+
+    async def _find_log(self) -> LogInfo:
+        """Return the state of a log that must be there; servers that start may find it late."""
+        until = self._loop.time() + CONNECT_SECONDS
+        while True:
+            with suppress(nats.js.errors.NotFoundError):
+                return await self._info()
+            if self._loop.time() > until:
+                raise _refusal(
+                    "The servers {servers} have no log {name}, to which the directory of --data "
+                    "belongs; name its log with --engine, or an empty directory with --data.",
+                    servers=self._address,
+                    name=self._address.stream,
+                )
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def _info(self) -> LogInfo:
         found = await self._js.stream_info(self._address.stream)
