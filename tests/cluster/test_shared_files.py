@@ -151,6 +151,19 @@ async def test_one_name_at_two_nodes(nodes):  # noqa: F811
 
 
 @pytest_twisted.ensureDeferred
+async def test_one_file_at_two_nodes(nodes):  # noqa: F811
+    """A file that is shared at both at once, by one name, is one version, and its bytes are in the
+    log once."""
+    marks = await at_each(put(it, b"same") for it in nodes.engines)
+    assert [it.version for it in marks] == [1, 1]
+    await nodes.settle()
+    while await chunks_left(nodes.engines[0]) > 1:
+        pass
+    for engine in nodes.engines:
+        assert await content(engine) == b"same"
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_copy_needs_no_bytes(nodes):  # noqa: F811
     """A file is copied at a node that does not have it; the copy stays when the first goes."""
     one, other = nodes.engines

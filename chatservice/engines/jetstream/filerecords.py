@@ -85,7 +85,7 @@ class FileRecords:
     ) -> int:
         """Add a version of a file, unless the newest one has that content. Return its number; 0 if
         the bytes are gone, which are not `new`."""
-        if not new and not self._is_used("blob", blob):
+        if not new and not self.has_blob(self._db, blob):
             return 0
         there = self.versions(self._db, folder, name)
         newest = there[-1] if there else None
@@ -133,14 +133,14 @@ class FileRecords:
     def _unneeded(self, gone: Sequence[FileRecord]) -> Sequence[Unneeded]:
         found = []
         for it in dict.fromkeys(Unneeded(it.size, it.sha256, it.blob) for it in gone):
-            if not self._is_used("blob", it.blob):
-                sha256 = "" if self._is_used("sha256", it.sha256) else it.sha256
+            if not self.has_blob(self._db, it.blob):
+                sha256 = "" if self._has_content(it.sha256) else it.sha256
                 found.append(it._replace(sha256=sha256))
         return found
 
-    def _is_used(self, column: str, value: str) -> bool:
-        sql = f"SELECT 1 FROM shared_file WHERE {column} = ?"
-        return self._db.execute(sql, (value,)).fetchone() is not None
+    def _has_content(self, sha256: str) -> bool:
+        sql = "SELECT 1 FROM shared_file WHERE sha256 = ?"
+        return self._db.execute(sql, (sha256,)).fetchone() is not None
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -171,6 +171,12 @@ class FileRecords:
         """Return the folder and name of each file of which a user has shared a version."""
         found = _records(db, "WHERE owner = ?", owner)
         return list(dict.fromkeys((it.folder, it.name) for it in found))
+
+    @staticmethod
+    def has_blob(db: sqlite3.Connection, blob: str) -> bool:
+        """Return whether a blob is that of a file."""
+        sql = "SELECT 1 FROM shared_file WHERE blob = ?"
+        return db.execute(sql, (blob,)).fetchone() is not None
 
     @staticmethod
     def blobs(db: sqlite3.Connection) -> frozenset[str]:

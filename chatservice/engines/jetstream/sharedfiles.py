@@ -223,10 +223,13 @@ class SharedFiles:
         """Record a file whose bytes are stored. Return its version."""
         assert self.chunks is not None
         try:
-            return await self._add(mark, folder, declared, blob, True)
+            version = await self._add(mark, folder, declared, blob, True)
         except Refusal:  # after anything else, it may be recorded
             self.chunks.discard(blob)
             raise
+        if not await self._look(FileRecords.has_blob, blob):  # another node was first
+            self.chunks.discard(blob)
+        return version
 
     async def _add(
         self, mark: FileMark, folder: str, declared: DeclaredFile, blob: str, new: bool
