@@ -551,7 +551,12 @@ class Row:
     def __str__(self):
         total = [sum(getattr(it, name) for it in self.outcomes) for name in Outcome._fields[:6]]
         longest = [max(getattr(it, name) for it in self.outcomes) for name in ("gap", "wait")]
-        cells = [self.name, len(self.outcomes), *total, *(f"{it:.1f} s" for it in longest)]
+        cells = [
+            self.name,
+            len(self.outcomes),
+            *(f"{it:,}" for it in total),
+            *(f"{it:.1f} s" for it in longest),
+        ]
         return "| " + " | ".join(map(str, cells)) + " |"
 
     def fails(self):
