@@ -31,6 +31,11 @@ class Accounts:
         self._rooms, self._users, self._policy = rooms, users, policy
 
     @property
+    def takes_everybody(self) -> bool:
+        """True if everybody can register who wants to."""
+        return self._policy.registration is Registration.OPEN
+
+    @property
     def needs_invitation(self) -> bool:
         """True if registering takes an invitation code."""
         return self._policy.registration is Registration.INVITED

@@ -277,11 +277,25 @@ def test_questions(server, join_irc, connect):
     assert [it.command for it in told[1:5]] == ["321", "322", "322", "323"]
     listed = [it.params[1:3] for it in told if it.command == "322"]
     assert listed == [("#lab", "2"), ("#lobby", "0"), ("#lab", "2"), ("#lab", "2")]
+    for asked, rooms in LISTS.items():
+        bob.send(f"LIST {asked}")
+        assert [it.params[1] for it in bob.settled() if it.command == "322"] == rooms, asked
     assert [it.command for it in told[-2:]] == ["301", "306"]
     bob.send("AWAY", "MOTD", "LUSERS", "VERSION", "TIME", "INFO", "HELP")
     found = [it.command for it in bob.settled()]
     assert found[:6] == ["305", "422", "251", "254", "255", "266"]
-    assert {"351", "391", "371", "374", "704", "705", "706"} <= set(found)
+    assert {"351", "005", "391", "371", "374", "704", "705", "706"} <= set(found)
+
+
+LISTS = {
+    "#LAB,#nosuch": ["#lab"],
+    "#la*,*by": ["#lab", "#lobby"],
+    "#LAB,lobby,<1": ["#lobby"],
+    ">0,<3": ["#lab"],
+    "#l*,>2": [],
+}
+"""Words of LIST, and the rooms that it shows of lab with two users and lobby with none: with one of
+the names, within all bounds (https://modern.ircdocs.horse/#elist-parameter)."""
 
 
 def test_who_is_logged_in_and_idle(start_server, join_irc, connect):

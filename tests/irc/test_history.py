@@ -2,7 +2,7 @@
 what is said about it: reactions, typing, redactions."""
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -136,18 +136,34 @@ def test_pages_that_cannot_be(server, join_irc, connect):
 
 
 def test_playback(server, join_irc, past, connect):
-    """With event-playback there are topics and reactions among the talk; without it, only talk."""
+    """With event-playback there are topics, reactions, edits and erasures among the talk, in the
+    form that they had; without it there is only talk, as it is now, and notices."""
     anna = connect(server, "anna")
-    anna.send("/join lab", "/topic new", "/react #9 +1", "/edit no", "/who")
-    anna.expect(" in lab:")
-    plain, played = join_irc(server, "plain", CAPS), join_irc(server, "played", PLAYED)
+    anna.send("/join lab", "/topic new", "/react #9 +1", "helo", "/edit hello", "oops", "/erase")
+    anna.expect("#14 is erased")
+    plain = join_irc(server, "plain", CAPS)
+    played = join_irc(server, "played", f"{PLAYED} draft/message-redaction")
     for each in (plain, played):
         each.send("JOIN #lab")
         each.until("366")
-    told = [(it.command, it.params[1:]) for it in page(played, "LATEST #lab * 3")]
-    assert told == [("PRIVMSG", ("text 9",)), ("TOPIC", ("new",)), ("TAGMSG", ())]
-    commands = {it.command for it in page(plain, "LATEST #lab * 20")}
-    assert commands == {"PRIVMSG", "NOTICE"}
+    found = page(played, "LATEST #lab * 7")
+    assert [(it.command, *it.params[1:]) for it in found] == [
+        ("PRIVMSG", "text 9"),
+        ("TOPIC", "new"),
+        ("TAGMSG",),
+        ("PRIVMSG", "hello"),
+        ("PRIVMSG", "* hello"),
+        ("NOTICE", "* (this was erased)"),
+        ("REDACT", "lab-14"),
+    ]
+    assert found[4].tags["+draft/reply"] == "lab-12"
+    found = [(it.command, it.params[1]) for it in page(plain, "LATEST #lab * 20")]
+    assert found[-3:] == [
+        ("PRIVMSG", "hello"),
+        ("NOTICE", "* (this was erased)"),
+        ("NOTICE", "* erased #14"),
+    ]
+    assert {command for command, _ in found} == {"PRIVMSG", "NOTICE"}
 
 
 def test_private_talk_has_a_past_of_both_sides(server, join_irc, connect):
@@ -168,6 +184,23 @@ def test_private_talk_has_a_past_of_both_sides(server, join_irc, connect):
     carla.send(f"CHATHISTORY TARGETS {span} 10")
     assert carla.until("BATCH").params[1] == "draft/chathistory-targets"
     assert {carla.message().params[1] for _ in range(2)} == {"anna", "#lab"}
+
+
+def test_partners_of_long_ago(start_server, join_irc, connect):
+    """TARGETS reads on in the inbox, behind its last page, as far as the times go back."""
+    server = start_server(history_entries=2)
+    register(connect, server, "carla")
+    for name in ("anna", "bob"):
+        person = connect(server, name)
+        person.send(*(f"@carla {at}" for at in range(3)), "/who")
+        person.expect("in lobby")
+    carla = join_irc(server, "carla", CAPS, secret="secret-1")
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    for since, partners in (("2001-01-01T00:00:00Z", ["anna", "bob"]), (now, [])):
+        carla.send(f"CHATHISTORY TARGETS timestamp={since} timestamp=2999-01-01T00:00:00Z 10")
+        carla.until("BATCH")
+        told = [it.params[1] for it in carla.settled() if it.command == "CHATHISTORY"]
+        assert told == partners
 
 
 def test_read_markers(server, join_irc, connect, past):
@@ -235,6 +268,8 @@ def test_reactions_typing_and_redactions(server, join_irc, past):
     ann.send("@+typing=active TAGMSG #lab")
     assert program.event("typing")["from"] == "ann"
     assert bob.until("TAGMSG").tags["+typing"] == "active"
+    carried = "draft/react,-draft/unreact,-draft/reply,-reply,-typing"
+    assert f" CLIENTTAGDENY=*,-{carried} " in ann.seen
     ann.send("@+draft/react=:);+draft/reply=lab-2 TAGMSG #lab")
     for each in (ann, bob):
         found = each.until("TAGMSG", "#lab")
@@ -305,4 +340,4 @@ def test_registering_a_name(server, join_irc):
     codes = ["NEED_MORE_PARAMS", "ACCOUNT_NAME_MUST_BE_NICK"]
     assert [late.until("FAIL").params[1] for _ in codes] == codes
     late.until("REGISTER", "SUCCESS", "late")
-    assert late.until("FAIL").params[1] == "ACCOUNT_EXISTS"
+    assert late.until("FAIL").params[1:3] == ("ALREADY_AUTHENTICATED", "late")

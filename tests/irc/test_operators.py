@@ -37,6 +37,8 @@ def test_oper_and_rehash(boss, join_irc):
     assert ann.until("900").params[2] == "boss"
     ann.until("381")
     ann.settled()  # boss is in the rooms that boss keeps
+    ann.send("USERHOST boss bob")
+    assert ann.until("302").params[1] == "boss*=+~u@chat bob=+~u@chat"
     config.write_text("[limits]\nhistory_entries = 7\n")
     ann.send("OPER boss wrong", "OPER boss secret-1", "MODE boss", "REHASH", "WHOIS boss")
     told = [it for it in ann.settled() if it.command in ("464", "381", "221", "382", "313")]

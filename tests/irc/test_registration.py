@@ -4,6 +4,7 @@ errors that the specifications give, and SASL."""
 import pytest
 
 from tests.irc.clients import IrcClient, plain
+from tests.test_chatctl import chatctl
 
 ORDERS = {
     "nick first": ["NICK ann", "USER ann 0 * :Ann"],
@@ -231,6 +232,21 @@ def test_passwords_in_pass_and_to_nickserv(server, join_irc, connect):
     other.send("PRIVMSG nickserv :REGISTER secret-2 me@example.org", "PRIVMSG NickServ :what")
     assert other.until("900").params[2] == "other"
     assert "IDENTIFY" in other.until("NOTICE").params[1]
+
+
+def test_registering_where_not_everybody_may(start_server, join_irc):
+    """The capability is not offered where REGISTER cannot keep its word: it has no place for an
+    invitation code. NickServ takes one, behind the password."""
+    server = start_server("--registration", "invited")
+    ann = join_irc(server, "ann")
+    ann.send("CAP LS 302", "CAP REQ draft/account-registration", "NS REGISTER secret-1 x")
+    *listed, answer, notice = ann.settled()
+    assert "registration" not in " ".join(it.params[-1] for it in listed)
+    assert answer.params[1] == "NAK"
+    assert notice.params[1] == "That code is not good, or not any more; ask for another."
+    code = chatctl(server.data, "code")[1].split()[1]
+    ann.send(f"NS REGISTER secret-1 {code}")
+    assert ann.until("900").params[2] == "ann"
 
 
 LATE = {

@@ -37,6 +37,14 @@ OFFERED: Mapping[str, str] = {
 }
 """The capabilities of this server, with their values."""
 
+
+def _offered(it: IrcSession) -> Mapping[str, str]:
+    """Return those that work here: `REGISTER` has no place for an invitation code."""
+    if it.chat.accounts.takes_everybody:
+        return OFFERED
+    return {name: value for name, value in OFFERED.items() if name != Caps.REGISTRATION}
+
+
 VALUES_SINCE = 302
 """The version of the negotiation since which values are shown."""
 
@@ -53,7 +61,9 @@ async def cap(it: IrcSession, message: IrcMessage) -> None:
         values = version.isdecimal() and len(version) < 9 and int(version) >= VALUES_SINCE
         if values:
             it.use(it.caps | {Caps.CAP_NOTIFY})
-        shown = [f"{name}={value}" if value and values else name for name, value in OFFERED.items()]
+        shown = [
+            f"{name}={value}" if value and values else name for name, value in _offered(it).items()
+        ]
         if values and (policy := it.transport_security):
             shown.append(f"sts={policy}")
         _show(it, "LS", shown, bool(values))
@@ -83,9 +93,9 @@ def _show(it: IrcSession, verb: str, shown: list[str], several: bool) -> None:
 def _request(it: IrcSession, asked: str) -> None:
     """Agree on all that is asked for, or on nothing of it."""
     wanted = asked.split()
-    caps = set(it.caps)
+    caps, offered = set(it.caps), _offered(it)
     for name in wanted:
-        if name.removeprefix("-") not in OFFERED:
+        if name.removeprefix("-") not in offered:
             it.reply("CAP", it.nick, "NAK", " ".join(wanted))
             return
         if name.startswith("-"):

@@ -118,6 +118,8 @@ async def _change(it: IrcSession, room: Room, sign: str, on: bool, params: list[
         return await act(it, "access", where, **_ACCESS[sign](room, on, key))
     elif sign in "nt":
         it.count()  # nobody outside speaks in any room, and who may speak sets the topic
+        if not on:  # which cannot be: show what holds
+            it.numeric(Numeric.CHANNELMODEIS, where, _modes(room))
     else:
         it.count()
         it.numeric(Numeric.UNKNOWNMODE, sign, "There is no such mode; b, i, k, m, o and s are.")

@@ -51,6 +51,10 @@ async def _join(it: IrcSession, name: str, key: str | None) -> None:
         return
     if room is None:
         wanted = it.named(names.room, name[1:])
+        if key is not None and len(key) > names.PASSWORD_CHARACTERS:
+            it.count()
+            it.numeric(Numeric.INVALIDKEY, channel(wanted), "That key is too long.")
+            return
         try:
             await entered(it, await it.ask("create", room=wanted, password=key))
             note_place(it, wanted)
@@ -187,7 +191,7 @@ def _readable(it: IrcSession, name: str) -> Room | None:
 
 
 async def list_(it: IrcSession, message: IrcMessage) -> None:
-    """Run `LIST`: the rooms that the user may see, or those named; `>N` and `<N` compare the
+    """Run `LIST`: the rooms that the user may see, or those named; `>N` and `<N` are bounds of the
     number of users, and a name may have `*` in it."""
     asked = [word for word in message.param(0).split(",") if word]
     it.numeric(Numeric.LISTSTART, "Channel", "Users  Topic")
@@ -196,17 +200,32 @@ async def list_(it: IrcSession, message: IrcMessage) -> None:
     while more:
         reply: replies.RoomList = await it.ask("rooms", after=after)
         for row in reply.rooms:
-            if all(_fits(row, word) for word in asked) or channel(row.room) in asked:
+            if _is_asked(row, asked):
                 it.numeric(Numeric.LIST, channel(row.room), str(row.users), row.topic)
         after = max((row.number for row in reply.rooms if not row.member), default=None)
         more = bool(reply.more) and after is not None
     it.numeric(Numeric.LISTEND, "This is all.")
 
 
-def _fits(row: replies.RoomInfo, word: str) -> bool:
-    """Return whether a room fits a word of `LIST` (ELIST=MU)."""
-    if word[0] in "<>" and word[1:].isdecimal() and len(word) < 10:
-        return row.users < int(word[1:]) if word[0] == "<" else row.users > int(word[1:])
+def _is_asked(row: replies.RoomInfo, words: list[str]) -> bool:
+    """Return whether `LIST` with these words (ELIST=MU) shows a room: it has one of the names, if
+    there are some, and fits all the bounds of users."""
+    bounds = [word for word in words if _is_bound(word)]
+    named = [word for word in words if not _is_bound(word)]
+    fits = all(_is_within(row.users, word) for word in bounds)
+    return fits and (not named or any(_has_name(row, word) for word in named))
+
+
+def _is_bound(word: str) -> bool:
+    return word[0] in "<>" and word[1:].isdecimal() and len(word) < 10
+
+
+def _is_within(users: int, bound: str) -> bool:
+    return users < int(bound[1:]) if bound[0] == "<" else users > int(bound[1:])
+
+
+def _has_name(row: replies.RoomInfo, word: str) -> bool:
+    """Return whether a room has a name, in which `*` stands for any text."""
     pattern = names.key(word.removeprefix(CHANNEL))
     if "*" not in pattern:
         return names.key(row.room) == pattern

@@ -232,9 +232,8 @@ async def _targets(it: IrcSession, message: IrcMessage) -> None:
         reply = await it.ask("history", room=room.name, limit=1)
         if reply.entries:
             found[channel(room.name)] = reply.entries[-1][1].time
-    inbox = await it.ask("history", room=_INBOX, limit=it.chat.limits.history_entries)
-    for _, entry in inbox.entries:
-        found[entry.to or entry.who] = entry.time
+    for target, time in (await _partners(it, min(times))).items():
+        found[target] = time
     rows = [(time, target) for target, time in found.items() if min(times) < time < max(times)]
     rows.sort(reverse=times[0] > times[1])
     if it.has(Caps.BATCH):
@@ -244,6 +243,28 @@ async def _targets(it: IrcSession, message: IrcMessage) -> None:
         it.put(f"@batch=targets {line}" if it.has(Caps.BATCH) else line)
     if it.has(Caps.BATCH):
         it.reply("BATCH", "-targets")
+
+
+async def _partners(it: IrcSession, since: int) -> dict[str, int]:
+    """Return the users with whom something was said after a time (milliseconds since 1970), each
+    with the time of the last entry. At most `MOST_PAGES` pages of the inbox are read."""
+    found: dict[str, int] = {}
+    before: int | None = None
+    for _ in range(MOST_PAGES):
+        limit = it.chat.limits.history_entries
+        page: replies.History = await it.ask("history", room=_INBOX, before=before, limit=limit)
+        for _, entry in reversed(page.entries):
+            if entry.kind != Kind.GONE:  # of which it is not known with whom it was
+                found.setdefault(entry.to or entry.who, entry.time)
+        is_last = len(page.entries) < limit and not page.more
+        if is_last or not page.entries or page.entries[0][1].time <= since:
+            break
+        before = page.entries[0][0]
+    return found
+
+
+MOST_PAGES = 10
+"""Pages of the inbox in which partners are looked for: with 1000 entries each, 10,000."""
 
 
 def _time(word: str) -> int:

@@ -33,7 +33,7 @@ def lusers(it: IrcSession) -> None:
     it.numeric(Numeric.GLOBALUSERS, str(users), str(users), f"Users now: {users}")
 
 
-def _of_this_server(answer: Callable[[IrcSession], None], at: int = 0) -> Handler:
+def of_this_server(answer: Callable[[IrcSession], None], at: int = 0) -> Handler:
     """Return the handler of a question about a server, which the parameter `at` names: this one, by
     its name, as the server of a user, or without any."""
 
@@ -46,11 +46,6 @@ def _of_this_server(answer: Callable[[IrcSession], None], at: int = 0) -> Handle
             it.numeric(Numeric.NOSUCHSERVER, target[:64], "There is no such server.")
 
     return run
-
-
-def version(it: IrcSession) -> None:
-    """Answer `VERSION`."""
-    it.numeric(Numeric.VERSION, f"chatservice-{__version__}", SERVER, "keeps what is said")
 
 
 def time(it: IrcSession) -> None:
@@ -109,8 +104,12 @@ def userhost(it: IrcSession, message: IrcMessage) -> None:
     """Run `USERHOST`."""
     it.count()
     found = (find_user(it, name) for name in message.params[:5])
-    shown = (f"{it_.name}={'-' if it_.away else '+'}{USER_AT_HOST}" for it_ in found if it_)
-    it.numeric(Numeric.USERHOST, " ".join(shown))
+    it.numeric(Numeric.USERHOST, " ".join(_userhost(it, user) for user in found if user))
+
+
+def _userhost(it: IrcSession, user: User) -> str:
+    operator = "*" if it.chat.rights.is_operator(user) else ""
+    return f"{user.name}{operator}={'-' if user.away else '+'}{USER_AT_HOST}"
 
 
 def whois(it: IrcSession, message: IrcMessage) -> None:
@@ -229,11 +228,10 @@ _FIELDS: Mapping[str, Callable[[IrcSession, User, Room | None, str], str]] = {
 """The fields of WHOX, in their order."""
 
 QUERY_HANDLERS = {
-    "MOTD": _of_this_server(motd),
-    "LUSERS": _of_this_server(lusers, 1),
-    "VERSION": _of_this_server(version),
-    "TIME": _of_this_server(time),
-    "INFO": _of_this_server(info),
+    "MOTD": of_this_server(motd),
+    "LUSERS": of_this_server(lusers, 1),
+    "TIME": of_this_server(time),
+    "INFO": of_this_server(info),
     "HELP": help_,
     "HELPOP": help_,
     "ISON": ison,

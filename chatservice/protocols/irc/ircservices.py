@@ -13,7 +13,7 @@ from chatservice.protocols.irc.ircsession import IrcSession
 SERVICE = "NickServ"
 """The name of the service. It is a reserved name: users of IRC tell it their passwords."""
 
-_HELP = "I know: IDENTIFY [NAME] PASSWORD, and REGISTER PASSWORD."
+_HELP = "I know: IDENTIFY [NAME] PASSWORD, and REGISTER PASSWORD [CODE]."
 
 
 def is_service(target: str) -> bool:
@@ -27,7 +27,7 @@ async def serve(it: IrcSession, text: str) -> None:
     if verb.upper() in ("IDENTIFY", "LOGIN") and 1 <= len(words) <= 2:
         await _identify(it, words[-1], words[0] if len(words) == 2 else it.nick)
     elif verb.upper() == "REGISTER" and words:
-        await _register(it, words[0])
+        await _register(it, words)
     else:
         it.count()
         _say(it, _HELP)
@@ -48,10 +48,13 @@ async def _identify(it: IrcSession, password: str, name: str) -> None:
     await come_back(it)
 
 
-async def _register(it: IrcSession, password: str) -> None:
-    before = it.nick
+async def _register(it: IrcSession, words: list[str]) -> None:
+    """Register with a password, and an invitation code where one is needed. Elsewhere clients put
+    an e-mail address there, which is not kept."""
+    before, needs_code = it.nick, it.chat.accounts.needs_invitation
+    code = words[1] if needs_code and len(words) > 1 else None
     try:
-        await it.ask("register", password=password)
+        await it.ask("register", password=words[0], code=code)
     except Refusal as refusal:
         _say(it, sentence(refusal.sentence))
         return
@@ -84,6 +87,10 @@ async def register(it: IrcSession, message: IrcMessage) -> None:
         it.count()
         told = "An account has the name of its nick; take that nick first."
         it.fail("REGISTER", "ACCOUNT_NAME_MUST_BE_NICK", account[:64], told)
+    elif not early and it.user.registered:
+        it.count()
+        told = f"You are logged in as {it.nick}."
+        it.fail("REGISTER", "ALREADY_AUTHENTICATED", it.nick, told)
     else:
         try:
             if early:

@@ -1,4 +1,5 @@
-"""Registration: NICK, USER and PASS in any order, SASL, and the lines that welcome a client."""
+"""Registration: NICK, USER and PASS in any order, SASL, and the lines that welcome a client.
+`VERSION` shows some of these again."""
 
 import binascii
 from base64 import b64decode
@@ -8,17 +9,20 @@ from chatservice import __version__, names
 from chatservice.domain.dispatch import count_request
 from chatservice.errors import Code, Refusal
 from chatservice.grammar.irc import IrcMessage
-from chatservice.grammar.ircformat import BOT_MODE, Caps, sentence, source
+from chatservice.grammar.ircformat import BOT_MODE, SERVER, Caps, sentence, source
 from chatservice.grammar.ircnumerics import Numeric, Purpose
 from chatservice.grammar.webroutes import FILEHOST
 from chatservice.protocols.irc.channels import come_back, enter_kept
-from chatservice.protocols.irc.ircqueries import lusers, motd
+from chatservice.protocols.irc.ircqueries import lusers, motd, of_this_server
 from chatservice.protocols.irc.ircsession import MONITORED, IrcSession
 from chatservice.protocols.irc.irctalk import MOST_TARGETS
 
 MODES = 20
 """Modes in one command that clients may count on; as many as a line has are done. A number is told
 because some clients do not know the form without one."""
+
+CLIENT_TAGS = ("draft/react", "draft/unreact", "draft/reply", "reply", "typing")
+"""The client-only tags that are carried, without their sign; all others are dropped."""
 
 NETWORK = "chatservice"
 """The network's name, which clients show."""
@@ -77,14 +81,24 @@ async def _welcome(it: IrcSession) -> None:
     it.numeric(Numeric.YOURHOST, f"This is chatservice {__version__}.")
     it.numeric(Numeric.CREATED, "It keeps what is said: /list shows the rooms.")
     it.numeric(Numeric.MYINFO, "server", __version__, f"{BOT_MODE}o", "bikmnost", "bko")
-    for words in _supported(it):
-        it.numeric(Numeric.ISUPPORT, *words, "are supported here")
+    _show_supported(it)
     lusers(it)
     motd(it)
     it.flush()
     it.begin()
     it.session.wake()
     await enter_kept(it)
+
+
+def _show_supported(it: IrcSession) -> None:
+    for words in _supported(it):
+        it.numeric(Numeric.ISUPPORT, *words, "are supported here")
+
+
+def version(it: IrcSession) -> None:
+    """Answer `VERSION`, with what is supported."""
+    it.numeric(Numeric.VERSION, f"chatservice-{__version__}", SERVER, "keeps what is said")
+    _show_supported(it)
 
 
 def _supported(it: IrcSession) -> Iterator[list[str]]:
@@ -113,6 +127,7 @@ def _supported(it: IrcSession) -> Iterator[list[str]]:
         f"CHATHISTORY={limits.history_entries}",
         "MSGREFTYPES=msgid,timestamp",
         f"MONITOR={MONITORED}",
+        f"CLIENTTAGDENY=*,{','.join(f'-{name}' for name in CLIENT_TAGS)}",
     ]
     for at in range(0, len(words), 12):
         yield words[at : at + 12]
@@ -258,4 +273,5 @@ REGISTRATION_HANDLERS = {
     "PASS": password,
     "AUTHENTICATE": authenticate,
     "PONG": pong,
+    "VERSION": of_this_server(version),
 }
