@@ -32,12 +32,14 @@ class LeaveReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UserJoined:
-    """`who`, who is maybe `registered`, and maybe a `moderator` there, came into `room`."""
+    """`who`, who is maybe `registered`, and maybe a `moderator` there, came into `room`. The
+    `real_name` is empty if it is the name, or not to be shown there."""
 
     room: str
     who: str
     registered: bool = False
     moderator: bool = False
+    real_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,16 @@ class UserRenamed:
     room: str
     who: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserRealName:
+    """`who` has another real name: `text`. Only sessions that asked for it are shown this: those
+    that share a room, and those that have `watched` the user without one."""
+
+    who: str
+    text: str
+    watched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +164,7 @@ Event = (
     | UserLeft
     | UserAway
     | UserRenamed
+    | UserRealName
     | UserRegistered
     | UserTyping
     | Moderated

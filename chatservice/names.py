@@ -30,6 +30,10 @@ No language and no emoji needs as many."""
 PHRASE_CHARACTERS = 300
 """Topics, farewells, reasons for being away: four lines of a terminal, shown to many unasked."""
 
+REAL_NAME_BYTES = 100
+"""The real name that a client of IRC gives beside a nick: more than any name of a person, and so
+short that a nick, a room's name and it fit into a line of IRC."""
+
 REACTION_BYTES = 40
 """The word of a reaction. The longest emoji of Unicode 16 has 35 (a kiss, with two skin tones)."""
 
@@ -292,6 +296,13 @@ def phrase(text: str, needed: bool = False) -> str:
     if needed:
         raise Refusal(Code.BAD_ARGUMENT, _NOTHING)
     return ""
+
+
+def real_name(text: str) -> str:
+    """Return a real name: cleaned, in one line, and empty if nothing in it is visible. It may be
+    longer than `REAL_NAME_BYTES`."""
+    line = one_line(text).strip()
+    return line if is_visible(line) else ""
 
 
 def reaction(text: str) -> str:

@@ -25,6 +25,7 @@ from chatservice.events import (
     Notice,
     ReadMoved,
     UserAway,
+    UserRealName,
     UserRegistered,
     UserTyping,
     UserWatched,
@@ -440,7 +441,7 @@ class ClientState:
             if self.all_rooms and event.room in self.rooms:
                 self.rooms[event.room].read_elsewhere(event.position)
             return []
-        if isinstance(event, UserWatched | UserRegistered):  # nobody asked for that
+        if isinstance(event, UserWatched | UserRegistered | UserRealName):  # nobody asked for that
             return []
         if event.room in self.rooms:
             self.rooms[event.room].present.apply(event)

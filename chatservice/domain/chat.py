@@ -28,6 +28,7 @@ from chatservice.domain.presence import Presence
 from chatservice.domain.publisher import Publisher
 from chatservice.domain.pushing import Pushing
 from chatservice.domain.readpositions import KeptByAccount, ReadPositions
+from chatservice.domain.realnames import RealNames
 from chatservice.domain.replica import Replica
 from chatservice.domain.rights import Rights
 from chatservice.domain.rooms import Report, Rooms, Services
@@ -93,6 +94,7 @@ class Chat:
         self.accounts = Accounts(services, rooms, users, policy)
         self.files = Files(services, rooms, users)
         self.presence = Presence(services, users, loop.run)
+        self.real_names = RealNames(rooms, users)
         self.moderation = Moderation(services, rooms, users)
         self.history = HistoryReader(services)
         self.annotator = Annotator(services, rooms, self.history)

@@ -117,6 +117,9 @@ class Elsewhere:
         if self.by_key.get(user.key) is user:
             del self.by_key[user.key]
         if state.name:
+            known = user.nodes.get(node)
+            if state.real_name != (known.real_name if known is not None else ""):
+                user.real_name = state.real_name  # the last one said, at whichever node
             user.nodes[node] = state
             user.rename(state.name)
         else:
@@ -137,4 +140,5 @@ def state_of(user: User | None, id_: str) -> UserState:
     """Return the state of a user at this node, who is gone if they have another id by now."""
     if user is None or user.id != id_ or not user.visible:
         return UserState(id_, "")
-    return UserState(id_, user.name, user.away, [it.number for it in user.rooms], user.bot)
+    rooms = [it.number for it in user.rooms]
+    return UserState(id_, user.name, user.away, rooms, user.bot, user.real_name)

@@ -5,21 +5,23 @@ from dataclasses import replace
 
 from chatservice import names
 from chatservice.entries import Entry, Quote, ReactionCount
-from chatservice.events import Event, UserAway, UserLeft, UserRenamed
+from chatservice.events import Event, UserAway, UserJoined, UserLeft, UserRenamed
 
 UNTOLD = "away"
 """The reason for being away in place of one that is not shown."""
 
 
 def heard_events(news: Sequence[Event], ignored: Collection[str]) -> list[Event]:
-    """Return the events for a session that ignores some users: without their farewells, new names
-    and reasons for being away, which can be messages."""
+    """Return the events for a session that ignores some users: without their farewells, new names,
+    real names and reasons for being away, which can be messages."""
     heard: list[Event] = []
     for event in news:
         match event:
             case UserRenamed(who=who, name=name):
                 if names.key(who) not in ignored and names.key(name) not in ignored:
                     heard.append(event)
+            case UserJoined(who=who) if names.key(who) in ignored:
+                heard.append(replace(event, real_name=""))
             case UserLeft(who=who) if names.key(who) in ignored:
                 heard.append(replace(event, text=""))
             case UserAway(who=who, text=text) if text and names.key(who) in ignored:

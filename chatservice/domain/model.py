@@ -134,15 +134,16 @@ class User:
     written. `guest_number` is unique among all guests ever (the port `NameClaims`), and 0 for a
     registered user. `kept` has the rooms that a registered user keeps; of a guest, those that they
     have gone out of, or said how far they have read. It is None before the first of these.
+    `real_name` is what a client of IRC has said beside the name; empty if that is the same.
     """
 
-    __slots__ = ("away", "guest_number", "inbox", "kept", "key", "name", "sessions")
+    __slots__ = ("away", "guest_number", "inbox", "kept", "key", "name", "real_name", "sessions")
 
     def __init__(self, name: str, inbox: Log | None, guest: int) -> None:
         self.rename(name)
         self.inbox = inbox
         self.guest_number = guest
-        self.away = ""
+        self.away = self.real_name = ""
         self.kept: KeptRooms | None = None
         self.sessions: tuple[Session, ...] = ()
 
@@ -271,6 +272,7 @@ class SessionTraits:
     admin: it came through the admin socket.
     sees_typing: it is told who is typing.
     sees_invitations: it is told by an event that its user is invited to a room.
+    sees_real_names: it is told who has another real name.
     reads_as_shown: its user has read what it is shown, without saying so.
     sees_past: in a room that it comes into, it is shown what is unread, or else the last entries.
     sees_unread: in a room that it comes into, it is shown what is unread.
@@ -285,6 +287,7 @@ class SessionTraits:
     admin: bool = False
     sees_typing: bool = False
     sees_invitations: bool = False
+    sees_real_names: bool = False
     reads_as_shown: bool = False
     sees_past: bool = False
     sees_unread: bool = False

@@ -6,6 +6,7 @@ from chatservice import events, names
 from chatservice.domain.elsewhere import RemoteUser, state_of
 from chatservice.domain.model import User
 from chatservice.domain.ports.node_ports import UserState
+from chatservice.domain.realnames import RealNames
 from chatservice.domain.rooms import Rooms, Services, arrival
 from chatservice.domain.users import Users, show_away
 from chatservice.events import LeaveReason
@@ -20,6 +21,7 @@ class RemoteArrivals:
     def __init__(self, services: Services, rooms: Rooms, users: Users) -> None:
         self._elsewhere, self._rights = services.elsewhere, services.rights
         self._rooms, self._users = rooms, users
+        self._real_names = RealNames(rooms, users)
 
     def here(self) -> Sequence[UserState]:
         """Return the states of this node's users."""
@@ -34,6 +36,7 @@ class RemoteArrivals:
         by_id = self._elsewhere.by_id
         before = {it.id: by_id[it.id] for it in states if it.id in by_id}
         had = {id_: (it.name, it.key, it.away) for id_, it in before.items()}
+        called = {id_: it.real_name for id_, it in before.items()}
         were = _places(before.values())
         for state in states:
             self._elsewhere.set(node, state)
@@ -49,6 +52,9 @@ class RemoteArrivals:
                 self._left(number, user, user.name if user.key == key else key)
         for number, key in are.keys() - were.keys():
             self._joined(number, are[number, key])
+        for id_, user in after.items():
+            if user.real_name != called.get(id_, ""):
+                self._has_real_name(user, id_ in called)
 
     def _show_changes(
         self, user: RemoteUser, name: str, key: str, away: str, were: _Places, are: _Places
@@ -63,6 +69,16 @@ class RemoteArrivals:
                 are.pop((room.number, user.key))
             if user.away != away:
                 show_away(self._rooms, user, room)
+
+    def _has_real_name(self, user: RemoteUser, was_known: bool) -> None:
+        """Let a user who is here, too, have the real name said at another node; and show it. Of one
+        who was not known before, it is told as they come in."""
+        local = self._users.by_key.get(user.key)
+        if local is not None and local.id == user.id:
+            local.real_name = user.real_name
+            self._real_names.show(user, local)
+        elif was_known:
+            self._real_names.show(user, None)
 
     def _tell_watchers(self, had: dict[str, str], after: Iterable[RemoteUser]) -> None:
         here = self._users.by_key

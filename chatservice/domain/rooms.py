@@ -53,7 +53,17 @@ class Services:
 def arrival(rights: Rights, room: Room, user: User) -> events.UserJoined:
     """Return the event that shows that a user came into a room."""
     moderator = rights.standing_role(user, room) is not None
-    return events.UserJoined(room.name, user.name, user.registered, moderator)
+    real_name = user.real_name
+    if real_name and not moderator and not _shows_texts(rights, room, user):
+        real_name = ""  # it can be a message
+    return events.UserJoined(room.name, user.name, user.registered, moderator, real_name)
+
+
+def _shows_texts(rights: Rights, room: Room, user: User) -> bool:
+    """Return whether a user who comes into a room, and does not moderate it, may say anything
+    there, at any pace."""
+    muted = rights.restriction(RuleKind.MUTED, user, room)
+    return not (room.slow or room.frozen or muted)
 
 
 class SlowMode:

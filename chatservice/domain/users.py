@@ -352,6 +352,8 @@ class Users:
             for ignoring in tuple(self._ignoring.get(former.key, ())):
                 self._ignore(ignoring, user.key)
             self._report("{old} is now called {new}", old=former.name, new=user.name)
+            if login.only is None:
+                user.real_name = user.real_name or former.real_name
             self._detach(session)
         else:
             self._report(

@@ -1,9 +1,11 @@
 """Watching: sessions that are told when single users come and go, whatever rooms these are in."""
 
+from collections.abc import Container
+
 from chatservice.domain.ignoring import UNTOLD
 from chatservice.domain.log import EventBatch
 from chatservice.domain.model import Session, User
-from chatservice.events import UserAway, UserRegistered, UserWatched
+from chatservice.events import UserAway, UserRealName, UserRegistered, UserWatched
 
 
 class Watching:
@@ -37,6 +39,15 @@ class Watching:
         for session in self._strangers(user):
             text = UNTOLD if user.away and user.key in session.ignored else user.away
             session.peer.tell(EventBatch((UserAway("", user.name, text),)))
+
+    def real_name(self, user: User, told: Container[Session]) -> None:
+        """Tell the sessions that ask for such that a user has another real name, where no room in
+        common tells it, but not those that are `told` already."""
+        batch = EventBatch((UserRealName(user.name, user.real_name or user.name, watched=True),))
+        for session in self._strangers(user):
+            wanted = session.traits.sees_real_names and session not in told
+            if wanted and user.key not in session.ignored:
+                session.peer.tell(batch)
 
     def registered(self, user: User) -> None:
         """Tell that a guest has registered, where no room in common tells it."""

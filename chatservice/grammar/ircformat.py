@@ -54,6 +54,7 @@ class IrcCapability:
     REGISTRATION = "draft/account-registration"
     SASL = "sasl"
     SERVER_TIME = "server-time"
+    SETNAME = "setname"
     STANDARD_REPLIES = "standard-replies"
     USERHOST_IN_NAMES = "userhost-in-names"
 
@@ -386,8 +387,12 @@ def event_lines(caps: Collection[str], it: events.Event) -> Iterable[str]:
             Caps.EXTENDED_MONITOR not in caps
         ):
             return []
-        case events.UserJoined(room=room, who=who, registered=registered):
-            came = [join_line(caps, who, room, registered)]
+        case events.UserRealName(watched=True) if Caps.EXTENDED_MONITOR not in caps:
+            return []
+        case events.UserRealName(who=who, text=text):
+            return [render(source(who), "SETNAME", text)]
+        case events.UserJoined(room=room, who=who, registered=registered, real_name=real_name):
+            came = [join_line(caps, who, room, registered, real_name)]
             return (
                 [*came, render(SERVER, "MODE", channel(room), "+o", who)] if it.moderator else came
             )
@@ -420,9 +425,10 @@ def event_lines(caps: Collection[str], it: events.Event) -> Iterable[str]:
     return []
 
 
-def join_line(caps: Collection[str], who: str, room: str, registered: bool) -> str:
-    """Return the message of a user who comes into a room."""
-    more = (who if registered else "*", who) if Caps.EXTENDED_JOIN in caps else ()
+def join_line(caps: Collection[str], who: str, room: str, registered: bool, real_name: str) -> str:
+    """Return the message of a user who comes into a room. An empty real name is the nick."""
+    account = who if registered else "*"
+    more = (account, real_name or who) if Caps.EXTENDED_JOIN in caps else ()
     return render(source(who), "JOIN", channel(room), *more)
 
 

@@ -251,6 +251,8 @@ TEXTLESS = frozenset({Kind.GONE, Kind.PINNED, Kind.UNPINNED})
 def event(it: events.Event) -> bytes:
     """Encode an event."""
     fields_ = _fields(it)
+    for name in _OF_IRC.get(type(it), ()):
+        del fields_[name]
     for name in _LEFT_OUT.get(type(it), ()):
         if not fields_[name]:
             del fields_[name]
@@ -263,6 +265,9 @@ _LEFT_OUT: Mapping[type[Any], tuple[str, ...]] = {
     events.UserLeft: ("by",),
 }
 """Fields of events that are left out if they are empty or false."""
+
+_OF_IRC: Mapping[type[Any], tuple[str, ...]] = {events.UserJoined: ("real_name",)}
+"""Fields of events that only clients of IRC are told."""
 
 
 def reply(it: replies.Reply, id_: Any) -> bytes:

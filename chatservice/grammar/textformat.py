@@ -200,7 +200,7 @@ def event(it: events.Event) -> bytes:
     match it:
         case events.UserAway() | events.UserTyping() | events.ReadMoved() | events.UserWatched():
             return b""
-        case events.UserRegistered():
+        case events.UserRegistered() | events.UserRealName():
             return b""
         case events.UserJoined(who=who):
             text = f"{who} came in"

@@ -14,6 +14,7 @@ from twisted.internet.threads import deferToThread
 
 from chatservice.client.library import connect
 from tests.cluster.natsservers import NatsServer, free_ports
+from tests.irc.clients import IrcClient
 from tests.servers import PATIENCE, TWISTD, RawAdminClient, RawClient, Server, environment
 from tests.test_chatctl import chatctl
 
@@ -89,8 +90,8 @@ def test_a_registered_user_at_both_nodes(start):
 
 
 def test_users_at_two_nodes_see_and_reach_each_other(start):
-    """Arrivals, `/who` and private messages of guests work between nodes; a kick, a ban and a
-    revoked token end what they end at the other node at once."""
+    """Arrivals, `/who`, private messages and real names of guests work between nodes; a kick, a ban
+    and a revoked token end what they end at the other node at once."""
     one, other = start(1), start(2)
     root = person(one, "root")
     root.send("/create den")
@@ -122,6 +123,14 @@ def test_users_at_two_nodes_see_and_reach_each_other(start):
     program.event("ok")
     root.send("/revoke laptop")
     assert b'"revoked"' in program.rest()
+    bart = IrcClient(other, "bart")
+    bart.send("SETNAME :Bart of the other node", "JOIN #den")
+    root.expect("bart came in")
+    near = IrcClient(one, "near")
+    near.send("WHOIS bart")
+    assert near.until("311").params[-1] == "Bart of the other node"
+    for each in (bart, near):
+        each.close()
 
 
 def test_a_file_of_one_node_is_fetched_at_the_other(start):

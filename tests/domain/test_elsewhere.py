@@ -1,5 +1,6 @@
 """Users at another node: they are seen, reached and put out as if they were here."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from chatservice.events import (
     UserAway,
     UserJoined,
     UserLeft,
+    UserRealName,
     UserRenamed,
     UserTyping,
     UserWatched,
@@ -132,6 +134,30 @@ def test_watchers_are_told(nodes):
     nodes.here.wait(1)
     eve.do("quit")
     assert [it.here for it in shown(nodes, nodes.alice, UserWatched)] == [True, False]
+
+
+def test_real_names_are_seen_at_all_nodes(nodes):
+    """They are told as they change, and a user at both nodes has the one that was said last."""
+    nodes.alice.session.traits = replace(nodes.alice.session.traits, sees_real_names=True)
+    there = nodes.there.chat.real_names
+    there.set(nodes.bob.session, "Bob Builder")
+    eve = nodes.there.guest("eve")
+    there.set(eve.session, "Eve Smith")
+    eve.do("join", room="lab")
+    told = shown(nodes, nodes.alice, UserRealName)
+    assert [(it.who, it.text) for it in told] == [("bob", "Bob Builder")]
+    assert nodes.here.chat.users.find("bob").real_name == "Bob Builder"
+    assert shown(nodes, nodes.alice, UserJoined)[-1].real_name == "Eve Smith"
+    dave, again = nodes.there.registered("dave", "lab"), nodes.here.again("dave")
+    nodes.here.wait(1)
+    there.set(dave.session, "Dave One")
+    nodes.here.wait(1)
+    assert again.session.user.real_name == "Dave One"
+    nodes.here.chat.real_names.set(again.session, "Dave Two")
+    nodes.here.wait(1)
+    assert dave.session.user.real_name == "Dave Two"
+    told = shown(nodes, nodes.alice, UserRealName)[1:]
+    assert [it.text for it in told] == ["Dave One", "Dave Two"]
 
 
 def test_typing_is_shown_at_all_nodes(nodes):

@@ -21,11 +21,12 @@ TAGS = "message-tags server-time account-tag standard-replies away-notify"
 
 
 class Channel:
-    """A room with a person, a program, and two IRC clients: one with tags, one without."""
+    """A room with a person, a program, and two IRC clients: one with tags, one with real names."""
 
     def __init__(self, server: WatchedServer) -> None:
         self.server = server
-        self.plain, self.rich = IrcClient(server, "plain"), IrcClient(server, "rich", TAGS)
+        self.plain = IrcClient(server, "plain", "setname")
+        self.rich = IrcClient(server, "rich", TAGS)
         self.anna, self.mal = RawClient(server.port), RawClient(server.port)
         for each_ in (self.plain, self.rich):
             each_.send("JOIN #lab")
@@ -56,7 +57,7 @@ class Channel:
         found = check_irc("".join(f"{line}\n" for line in lines).encode())
         told = [it for it in found if not it["command"].isdigit()]  # else it answers this client
         kinds = {"PRIVMSG", "TOPIC", "NOTICE"}
-        others = {"JOIN", "QUIT", "FAIL", "AWAY", "TAGMSG"}
+        others = {"JOIN", "QUIT", "FAIL", "AWAY", "TAGMSG", "SETNAME"}
         assert {it["command"] for it in told} <= kinds | others
         return [it["text"] or "" for it in told if it["command"] in kinds]
 
@@ -101,7 +102,10 @@ def test_what_irc_clients_say(room, text):
     """People, programs and other IRC clients read it cleaned, behind the name of who wrote it."""
     end = room.mark()
     data = text.encode(errors="surrogatepass")
-    for line in (b"PRIVMSG #lab :%b", b"PRIVMSG #lab :\x01ACTION %b\x01", b"TOPIC #lab :%b"):
+    for line in (
+        *(b"PRIVMSG #lab :%b", b"PRIVMSG #lab :\x01ACTION %b\x01", b"TOPIC #lab :%b"),
+        b"SETNAME :%b",
+    ):
         if b"\n" not in data:
             room.rich.send_raw(line % data + b"\r\n")
     room.rich.send(f"PRIVMSG #lab :{end}")

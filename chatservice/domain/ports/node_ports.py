@@ -9,14 +9,15 @@ from chatservice.replies import ClusterStatus
 
 class UserState(NamedTuple):
     """A user whom others see at one node: the `User.id`, the name, the reason to be `away` or an
-    empty one, the numbers of the `rooms`, and whether it is a `bot`. An empty name says that the
-    user is gone from that node."""
+    empty one, the numbers of the `rooms`, whether it is a `bot`, and the `real_name`
+    (`User.real_name`). An empty name says that the user is gone from that node."""
 
     id: str
     name: str
     away: str = ""
     rooms: Sequence[int] = ()
     bot: bool = False
+    real_name: str = ""
 
 
 class TicketRequest(NamedTuple):

@@ -191,7 +191,7 @@ def _parts(states: Sequence[UserState]) -> Iterator[list[UserState]]:
     part, size = list[UserState](), 0
     for state in states:
         part.append(state)
-        size += 60 + 6 * len(state.name + state.away) + 12 * len(state.rooms)
+        size += 60 + 6 * len(state.name + state.away + state.real_name) + 12 * len(state.rooms)
         if size > _PART_BYTES:
             yield part
             part, size = [], 0

@@ -32,6 +32,7 @@ OFFERED: Mapping[str, str] = {
     Caps.MULTI_PREFIX: "",
     Caps.SASL: "PLAIN",
     Caps.SERVER_TIME: "",
+    Caps.SETNAME: "",
     Caps.STANDARD_REPLIES: "",
     Caps.USERHOST_IN_NAMES: "",
 }

@@ -69,7 +69,8 @@ async def _join(it: IrcSession, name: str, key: str | None) -> None:
 
 async def entered(it: IrcSession, reply: replies.Joined) -> None:
     """Show a channel that the client has come into, and then what is unread there."""
-    it.put(join_line(it.caps, it.nick, reply.room, it.user.registered))
+    user = it.user
+    it.put(join_line(it.caps, user.name, reply.room, user.registered, user.real_name))
     room = it.find_room(channel(reply.room))
     if room is not None:
         if it.has(Caps.READ_MARKER):

@@ -1,5 +1,4 @@
-"""Those who run the server, and those who moderate: OPER, REHASH and KNOCK; and SETNAME, which is
-refused."""
+"""Those who run the server, and those who moderate: OPER, REHASH and KNOCK."""
 
 from chatservice import names
 from chatservice.domain.model import Room
@@ -94,12 +93,4 @@ def _is_free(room: Room) -> bool:
     return room.password is None and room.access in (Access.PUBLIC, Access.HIDDEN)
 
 
-def setname(it: IrcSession, message: IrcMessage) -> None:
-    """Run `SETNAME`: there are no other names than nicks
-    (https://ircv3.net/specs/extensions/setname)."""
-    it.count()
-    told = "Here are no names but nicks; take another one with NICK."
-    it.fail("SETNAME", "CANNOT_CHANGE_REALNAME", told)
-
-
-OPERATOR_HANDLERS = {"OPER": oper, "REHASH": rehash, "KNOCK": knock, "SETNAME": setname}
+OPERATOR_HANDLERS = {"OPER": oper, "REHASH": rehash, "KNOCK": knock}

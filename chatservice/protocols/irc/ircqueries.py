@@ -87,6 +87,11 @@ def find_user(it: IrcSession, name: str) -> User | None:
     return found if found is not None and found.visible else None
 
 
+def _real_name(it: IrcSession, user: User) -> str:
+    """Return a user's real name; the nick of one without, or of one whom the client ignores."""
+    return user.name if user.key in it.session.ignored else user.real_name or user.name
+
+
 def _common(it: IrcSession, user: User) -> Iterator[Room]:
     """Iterate over the rooms of a user that the client may know of."""
     return (room for room in user.rooms if it.chat.rights.may_see(it.session, room))
@@ -124,7 +129,7 @@ def whois(it: IrcSession, message: IrcMessage) -> None:
         it.numeric(Numeric.NOSUCHNICK, name[:64], "Nobody of that name is here.")
         it.numeric(Numeric.ENDOFWHOIS, name[:64], "is all.")
         return
-    it.numeric(Numeric.WHOISUSER, user.name, _USER, _HOST, "*", user.name)
+    it.numeric(Numeric.WHOISUSER, user.name, _USER, _HOST, "*", _real_name(it, user))
     it.numeric(Numeric.WHOISSERVER, user.name, SERVER, "chatservice")
     if it.chat.rights.is_operator(user):
         it.numeric(Numeric.WHOISOPERATOR, user.name, "runs this server")
@@ -191,7 +196,8 @@ def who(it: IrcSession, message: IrcMessage) -> None:
         else:
             flags = _flags(it, user, room)
             where = channel(room.name) if room is not None else "*"
-            parts = (where, _USER, _HOST, SERVER, user.name, flags, f"0 {user.name}")
+            last = f"0 {_real_name(it, user)}"
+            parts = (where, _USER, _HOST, SERVER, user.name, flags, last)
             it.numeric(Numeric.WHOREPLY, *parts)
     it.numeric(Numeric.ENDOFWHO, mask[:64] or "*", "is all.")
 
@@ -223,7 +229,7 @@ _FIELDS: Mapping[str, Callable[[IrcSession, User, Room | None, str], str]] = {
     "l": lambda it, user, room, token: str(it.chat.presence.idle_seconds(user)),
     "a": lambda it, user, room, token: user.name if user.registered else "0",
     "o": lambda it, user, room, token: "n/a",
-    "r": lambda it, user, room, token: user.name,
+    "r": lambda it, user, room, token: _real_name(it, user),
 }
 """The fields of WHOX, in their order."""
 

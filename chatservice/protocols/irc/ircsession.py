@@ -325,6 +325,7 @@ def _agreed(caps: frozenset[str], traits: SessionTraits) -> tuple[frozenset[str]
         reads_as_shown=Caps.READ_MARKER not in caps,
         sees_unread=Caps.CHATHISTORY not in caps,
         sees_typing=Caps.MESSAGE_TAGS in caps,
+        sees_real_names=Caps.SETNAME in caps,
     )
     return caps, changed
 

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from chatservice import __version__, names
 from chatservice.domain.dispatch import count_request
 from chatservice.errors import Code, Refusal
-from chatservice.grammar.irc import IrcMessage
+from chatservice.grammar.commands import COMMANDS
+from chatservice.grammar.commandtypes import Rate, Request
+from chatservice.grammar.irc import IrcMessage, cut
 from chatservice.grammar.ircformat import BOT_MODE, SERVER, Caps, sentence, source
 from chatservice.grammar.ircnumerics import Numeric, Purpose
+from chatservice.grammar.irctexts import without_formatting
 from chatservice.grammar.webroutes import FILEHOST
 from chatservice.protocols.irc.channels import come_back, enter_kept
 from chatservice.protocols.irc.ircqueries import lusers, motd, of_this_server
@@ -42,10 +45,10 @@ class PendingRegistration:
     """The state of a connection that is not registered yet: what the client has said so far.
     `negotiating` waits for `CAP END`."""
 
-    __slots__ = ("negotiating", "nick", "password", "user")
+    __slots__ = ("negotiating", "nick", "password", "real_name", "user")
 
     def __init__(self) -> None:
-        self.nick = self.password = ""
+        self.nick = self.password = self.real_name = ""
         self.user = self.negotiating = False
 
 
@@ -66,6 +69,8 @@ async def complete(it: IrcSession, state: PendingRegistration) -> None:
             if refusal.code is Code.BANNED:
                 it.quit(sentence(refusal.sentence))
             return
+    if state.real_name and it.session.only_room is None:  # else it may say only what is for a room
+        it.chat.real_names.set(it.session, state.real_name)
     await _welcome(it)
 
 
@@ -112,6 +117,7 @@ def _supported(it: IrcSession) -> Iterator[list[str]]:
         "PREFIX=(o)@",
         "CHANMODES=b,k,,imnst",
         f"NICKLEN={names.NAME_CHARACTERS}",
+        f"NAMELEN={names.REAL_NAME_BYTES}",
         f"CHANNELLEN={names.NAME_CHARACTERS + 1}",
         f"TOPICLEN={names.PHRASE_CHARACTERS}",
         f"KICKLEN={names.PHRASE_CHARACTERS}",
@@ -179,7 +185,7 @@ async def _another_nick(it: IrcSession, wanted: str) -> None:
 
 
 async def user(it: IrcSession, message: IrcMessage) -> None:
-    """Run `USER`. Its parameters are not shown to anybody."""
+    """Run `USER`. Of its parameters only the last one is kept, the real name."""
     it.count()
     state = it.registering
     if not isinstance(state, PendingRegistration):
@@ -188,7 +194,36 @@ async def user(it: IrcSession, message: IrcMessage) -> None:
         it.numeric(Numeric.NEEDMOREPARAMS, "USER", "Give four: USER alice 0 * :Alice.")
     else:
         state.user = True
+        whole = _real_name(message.param(3))
+        state.real_name = _real_name(cut(whole, names.REAL_NAME_BYTES))
         await complete(it, state)
+
+
+def setname(it: IrcSession, message: IrcMessage) -> None:
+    """Run `SETNAME`: take another real name (https://ircv3.net/specs/extensions/setname)."""
+    count_request(it.chat, it.session, _TOLD_TO_ALL)
+    real_name = _real_name(message.param(0))
+    if not real_name or len(real_name.encode()) > names.REAL_NAME_BYTES:
+        told = f"Give a name that can be seen, of at most {names.REAL_NAME_BYTES} bytes."
+        it.fail("SETNAME", "INVALID_REALNAME", told)
+        return
+    try:
+        it.chat.check(it.session, Request(COMMANDS["away"], {}))
+    except Refusal as refusal:  # the client came in with a token that is for a room
+        it.connection.factory.count(refusal)
+        it.fail("SETNAME", "CANNOT_CHANGE_REALNAME", sentence(refusal.sentence))
+        return
+    it.chat.real_names.set(it.session, real_name)
+    if it.has(Caps.SETNAME):
+        it.own("SETNAME", real_name)
+
+
+def _real_name(text: str) -> str:
+    return names.real_name(without_formatting(text))
+
+
+_TOLD_TO_ALL = (Rate.COMMANDS, Rate.JOINS)
+"""The rate limits of a real name, which is told to others as a new nick is."""
 
 
 def password(it: IrcSession, message: IrcMessage) -> None:
@@ -270,6 +305,7 @@ def pong(it: IrcSession, message: IrcMessage) -> None:
 REGISTRATION_HANDLERS = {
     "NICK": nick,
     "USER": user,
+    "SETNAME": setname,
     "PASS": password,
     "AUTHENTICATE": authenticate,
     "PONG": pong,
