@@ -197,6 +197,27 @@ async def test_a_crash_while_a_snapshot_is_made(nodes):  # noqa: F811
     assert await content(nodes.engines[1]) == b"hello"
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_snapshot_that_cannot_be_stored(nodes, monkeypatch):  # noqa: F811
+    """A log without room for all of it keeps none of its chunks, and the next one is made."""
+    one, _ = nodes.engines
+    await fill(one)
+    chunks = one._link.chunks
+    before, store = await chunks.blobs(), chunks.store
+
+    async def store_some(blob, first, data):
+        await store(blob, first, data)
+        raise OSError("it is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chunks, "store", store_some)
+        with pytest.raises(OSError, match="it is full"):
+            await one.snapshots.make()
+    while await chunks.blobs() != before:
+        pass
+    assert await one.snapshots.make() == await one.snapshots.newest()
+
+
 async def used(engine):
     """Return the blobs that files have."""
     return await engine.logs.look(FileRecords.blobs)
