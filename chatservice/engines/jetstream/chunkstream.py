@@ -120,6 +120,7 @@ class ChunkStream:
             await js.stream_info(self._name)
         except nats.js.errors.NotFoundError:
             await js.add_stream(config)
+        await self._room.left()  # known from now on, also while no server answers
 
     async def _store(self, blob: str, first: int, chunks: Sequence[bytes]) -> None:
         self._room.take(sum(map(len, chunks)))
