@@ -94,7 +94,8 @@ class RemoteArrivals:
     def _joined(self, number: int, user: RemoteUser) -> None:
         room = self._rooms.by_number.get(number)
         if room is not None and not self._is_here(number, user.key):
-            self._rooms.announce(room, arrival(self._rights, room, user))
+            for event in arrival(self._rights, room, user):
+                self._rooms.announce(room, event)
 
     def _left(self, number: int, user: RemoteUser, name: str) -> None:
         room = self._rooms.by_number.get(number)

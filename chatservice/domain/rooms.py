@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chatservice import events, names
 from chatservice.domain.elsewhere import Elsewhere
+from chatservice.domain.ignoring import UNTOLD
 from chatservice.domain.log import BlockCache, Cursor, EventBatch, Log
 from chatservice.domain.loginthrottle import LoginThrottle
 from chatservice.domain.members import Members
@@ -50,13 +51,16 @@ class Services:
     elsewhere: Elsewhere
 
 
-def arrival(rights: Rights, room: Room, user: User) -> events.UserJoined:
-    """Return the event that shows that a user came into a room."""
+def arrival(rights: Rights, room: Room, user: User) -> list[events.Event]:
+    """Return the events that show that a user came into a room, and maybe that they are away; not
+    why, because a reason can be a message. So can a real name, which is told of those who may say
+    anything there."""
     moderator = rights.standing_role(user, room) is not None
     real_name = user.real_name
     if real_name and not moderator and not _shows_texts(rights, room, user):
-        real_name = ""  # it can be a message
-    return events.UserJoined(room.name, user.name, user.registered, moderator, real_name)
+        real_name = ""
+    came = events.UserJoined(room.name, user.name, user.registered, moderator, real_name)
+    return [came, events.UserAway(room.name, user.name, UNTOLD)] if user.away else [came]
 
 
 def _shows_texts(rights: Rights, room: Room, user: User) -> bool:
@@ -440,7 +444,8 @@ class Rooms:
         if session.current_room is not None:
             self._go_out(session, user, session.current_room)
         if session.traits.visible and not room.shows(user):
-            self.announce(room, arrival(self._rights, room, user))
+            for event in arrival(self._rights, room, user):
+                self.announce(room, event)
             self._joined.setdefault(room, []).append(user.name)
         caught_up = after is None and (session.traits.sees_past or session.traits.sees_unread)
         if caught_up:

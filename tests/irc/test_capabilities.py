@@ -80,8 +80,12 @@ def test_who_joins_and_who_is_away(server, join_irc, lab):
     assert rich.until("JOIN", "#made", "anna", "anna").tags[""] == "anna!~u@chat"
     assert rich.until("AWAY").params == ("lunch",)
     assert poor.until("JOIN", "#made").params == ("#made",)
+    lab.send("/leave", "/join made")
+    assert rich.until("JOIN", "#made", "anna", "anna").tags[""] == "anna!~u@chat"
+    assert rich.message().params == ("away",)  # who comes in is away
     lab.send("/away", "hello")
     assert rich.until("AWAY").params == ()
+    poor.until("JOIN", "#made")
     assert poor.message().command == "PRIVMSG"
     rich.send("INVITE bob #made", "JOIN #lab")
     rich.until("366", "#lab")

@@ -78,8 +78,8 @@ def test_irssi(server, run, connect):
 
 def test_one_user_with_two_clients(server, run, connect):
     """Both log in with SASL and are put into the user's rooms. Each shows the other's words, edits,
-    links to files and kicks. What is said while both are away is shown by the first one that comes
-    back, once."""
+    links to files and kicks. What is said while both are away is shown by the one that comes back
+    first, once."""
     register(connect, server, "wendy")
     anna = connect(server, "anna")
     anna.send("/register secret-2", "/create den")
@@ -120,3 +120,15 @@ def test_one_user_with_two_clients(server, run, connect):
     irssi.expect("<@anna> said now")
     assert weechat.shown().count("anna\tsaid meanwhile") == 1
     assert "said meanwhile" not in irssi.shown()
+    for client in (weechat, irssi):
+        client.type("/disconnect")
+    anna.expect("wendy left")
+    anna.send("said later", "/who")
+    anna.expect(" in den:")
+    irssi.type("/connect chat")
+    irssi.expect("<@anna> said later")
+    weechat.type("/connect chat")
+    weechat.expect(r"(?s)said now.*wendy.*has joined #den")
+    irssi.type("/msg #den all is read")
+    weechat.expect(r"wendy\tall is read")
+    assert "said later" not in weechat.shown()
