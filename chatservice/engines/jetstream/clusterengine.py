@@ -3,6 +3,7 @@
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -239,11 +240,13 @@ class JetStreamEngine:
         that does not reach the log is cut off itself, and takes nobody for dead."""
         assert self._link is not None
         self.others.beat()
-        try:
-            self.logs.log_last = (await self._link.info()).last
-        except (*LINK_ERRORS, NotStored):
+        info: LogInfo | None = None
+        with suppress(*LINK_ERRORS, NotStored):
+            info = await self._link.info()
+        if info is None or not info.quorum:
             self._missed.clear()
             return
+        self.logs.log_last = info.last
         for node in sorted(self.logs.cluster.nodes.keys() - {self._node}):
             alive = await self._link.is_alive(node)
             self._missed[node] = 0 if alive else self._missed.get(node, 0) + 1

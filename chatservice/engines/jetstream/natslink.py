@@ -87,14 +87,22 @@ class NotStored(Exception):
 
 class LogInfo(NamedTuple):
     """The state of the log: the id of its `cluster`, the sequences of its `first` and `last`
-    message (the one after the `last`, and the `last`, if there is none), its `bytes`; and whether
-    it `has_base`: it goes on from the chat of a server that ran alone."""
+    message (the one after the `last`, and the `last`, if there is none), its `bytes`; whether it
+    `has_base`: it goes on from the chat of a server that ran alone; and its `copies`, and how many
+    of them are `current`: 0 without a leader. A server that is cut off answers, too."""
 
     cluster: str
     first: int
     last: int
     bytes: int
     has_base: bool
+    copies: int
+    current: int
+
+    @property
+    def quorum(self) -> bool:
+        """True if most copies are current, so that the log can be written to."""
+        return 2 * self.current > self.copies
 
 
 Receive = Callable[[int, int, bytes], Awaitable[None]]
@@ -373,7 +381,12 @@ class NatsLink:
         found = await self._js.stream_info(self._address.stream)
         metadata, state = found.config.metadata or {}, found.state
         cluster = metadata.get(_CLUSTER, "")
-        return LogInfo(cluster, state.first_seq, state.last_seq, state.bytes, _BASE in metadata)
+        copies, servers = found.config.num_replicas, found.cluster
+        current = int(servers is None or bool(servers.leader))
+        if current and servers is not None and servers.replicas:
+            current += sum(bool(it.current and not it.offline) for it in servers.replicas)
+        messages = cluster, state.first_seq, state.last_seq, state.bytes
+        return LogInfo(*messages, _BASE in metadata, copies, current)
 
     async def _time_of(self, sequence: int) -> int:
         message = await self._js.get_msg(self._address.stream, sequence)
@@ -559,21 +572,17 @@ class NatsLink:
 
     async def _status(self, nodes: Sequence[str]) -> ClusterStatus:
         asked = asyncio.gather(*(self._node_status(it) for it in nodes))
-        first, last, copies, current = 0, self._followed, self._replicas, 0
+        info = LogInfo("", 0, self._followed, 0, False, self._replicas, 0)
         with suppress(TimeoutError, nats.errors.Error, OSError):
-            info = await asyncio.wait_for(self._js.stream_info(self._address.stream), ASK_SECONDS)
-            first, last = info.state.first_seq, info.state.last_seq
-            copies, current = info.config.num_replicas, 1
-            if info.cluster is not None and info.cluster.replicas:
-                current += sum(bool(it.current and not it.offline) for it in info.cluster.replicas)
+            info = await asyncio.wait_for(self._info(), ASK_SECONDS)
         rows = tuple(
-            NodeInfo(host, node == self._node, max(last - applied, 0) if applied >= 0 else -1)
+            NodeInfo(host, node == self._node, max(info.last - applied, 0) if applied >= 0 else -1)
             for node, (applied, host) in zip(nodes, await asked, strict=True)
         )
         snapshot = await self._snapshot()
         stands, size = (snapshot.sequence, snapshot.size) if snapshot is not None else (0, 0)
-        log = str(self._address), first, last, stands, size
-        return ClusterStatus(*log, copies, current, 2 * current > copies, rows)
+        log = str(self._address), info.first, info.last, stands, size
+        return ClusterStatus(*log, info.copies, info.current, info.quorum, rows)
 
     async def _snapshot(self) -> Snapshot | None:
         with suppress(TimeoutError, nats.errors.Error, OSError, Refusal):
