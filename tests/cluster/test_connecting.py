@@ -38,7 +38,6 @@ def node(path, address):
 async def test_tls_and_a_login(tmp_path, monkeypatch):
     """A node logs in over TLS, and stores; with a wrong password, an unknown authority, or a file
     that is no login it says so in a sentence."""
-    monkeypatch.setattr(natslink, "CONNECT_SECONDS", 1.0)
     authority = CertificateAuthority(tmp_path)
     ca, certificate, key = authority.root, tmp_path / "cert.pem", tmp_path / "key.pem"
     for file, made in zip((key, certificate), authority.certify("127.0.0.1"), strict=True):
@@ -58,6 +57,7 @@ async def test_tls_and_a_login(tmp_path, monkeypatch):
         await append(engine, say(lab, "hello"))
         assert await texts(engine, lab) == ["hello"]
         await engine.stop()
+        monkeypatch.setattr(natslink, "CONNECT_SECONDS", 1.0)
         for query, sentence in (
             (f"&ca={ca}&login={tmp_path}/bad", "lets this one in"),
             (f"&ca={ca}", "lets this one in"),
@@ -74,7 +74,6 @@ async def test_tls_and_a_login(tmp_path, monkeypatch):
 async def test_credentials(tmp_path, monkeypatch):
     """A node logs in with the credentials of an operator's user, and stores. A file with those of
     another operator, of an account, of nobody, or that is damaged is refused in a sentence."""
-    monkeypatch.setattr(natslink, "CONNECT_SECONDS", 1.0)
     operator = Operator()
     good = operator.credentials()
     token, seed = good.split("\n")[1], good.split("\n")[5]
@@ -101,6 +100,7 @@ async def test_credentials(tmp_path, monkeypatch):
             await append(engine, say(lab, "hello"))
             assert await texts(engine, lab) == ["hello"]
             await engine.stop()
+        monkeypatch.setattr(natslink, "CONNECT_SECONDS", 2.0)
         for name in ("other", "swapped"):
             assert "lets this one in" in (told := await why(node(tmp_path, f"{base}/{name}")))
             assert "uthorization" in told
@@ -163,7 +163,6 @@ async def test_a_directory_that_has_parted_from_the_log(tmp_path, nats_server):
 async def test_a_refused_start_changes_nothing(tmp_path, nats_server, monkeypatch):
     """The directory of a node makes no log where there is none. Neither that one nor that of a
     server that runs alone adds anything to another cluster's log."""
-    monkeypatch.setattr(natslink, "CONNECT_SECONDS", 1.0)
     for name in ("MINE", "THEIRS"):
         engine = make_engine(nats_server, name, tmp_path / name)
         await engine.start()
@@ -174,6 +173,7 @@ async def test_a_refused_start_changes_nothing(tmp_path, nats_server, monkeypatc
     await room(alone)
     await alone.stop()
     before = nats_server.streams()
+    monkeypatch.setattr(natslink, "CONNECT_SECONDS", 1.0)
     for stream, folder, sentence in (
         ("NONE", "MINE", "have no log NONE"),
         ("THEIRS", "MINE", "belongs to another cluster than"),

@@ -286,6 +286,7 @@ class NatsLink:
                 connecting.cancel()
                 raise TimeoutError(self._trouble or "it does not answer in time")
             self._client = connecting.result()
+            self._trouble = ""
         except (TimeoutError, OSError, nats.errors.Error, ValueError) as error:
             raise _refusal(
                 "No server of {servers} lets this one in ({why}); start nats-server there, or "
@@ -314,7 +315,10 @@ class NatsLink:
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _failed(self, error: Exception) -> None:
-        before, self._trouble = self._trouble, _why(error)
+        before = self._trouble
+        if isinstance(error, OSError) and "authorization" in before.lower():
+            return  # a server that refuses a login ends the connection, too
+        self._trouble = _why(error)
         if self._trouble != before:
             self.log.info("the connection to the log: {why}", why=self._trouble)
 
