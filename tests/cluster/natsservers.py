@@ -1,22 +1,32 @@
 """Real nats-servers: one, or three that are one cluster."""
 
 import json
+import random
 import socket
 import subprocess
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from urllib.request import urlopen
 
 LOOPBACK = "127.0.0.1"
 
 
+_PORTS = range(10_000, 32_000)
+"""Below those that Linux gives to clients (32768 to 60999). A server that starts again finds its
+port free: no client has it, and none that tries to reach it reaches itself."""
+
+
 def free_ports(number):
     """Return ports that nobody listens on."""
+    found = []
     with ExitStack() as opened:
-        sockets = [opened.enter_context(closing(socket.socket())) for _ in range(number)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(found) < number:
+            tried = opened.enter_context(closing(socket.socket()))
+            port = random.SystemRandom().choice(_PORTS)  # the same in no two processes
+            with suppress(OSError):
+                tried.bind((LOOPBACK, port))
+                found.append(port)
+    return found
 
 
 class NatsServer:
