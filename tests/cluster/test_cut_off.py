@@ -56,6 +56,7 @@ async def test_a_node_that_is_gone_ends_no_other(nodes):  # noqa: F811
     await told
     await nodes.settle()
     assert await append(one, say(lab, "here I am")) == [1]
+    await nodes.settle()
     assert await texts(one, lab) == await texts(other, lab) == ["here I am"]
     assert not ended
     for engine in nodes.engines:
